@@ -1,0 +1,141 @@
+//! The nouns: what a document is, where it came from, what is known of it and what was decided.
+//!
+//! Nothing here reads files, knows a stage or a thread.
+
+mod field;
+mod text;
+mod verdict;
+
+use std::fmt;
+use std::sync::Arc;
+
+pub use field::{Field, FieldTable, FieldType, Fields, Typed, Value};
+pub use text::{Span, Text};
+pub use verdict::{Reason, Verdict};
+
+/// One document on its way through the pipeline.
+#[derive(Debug, Clone)]
+pub struct Document {
+    /// Who it is: a digest of its place and its first text. Never changes.
+    pub id: DocId,
+    /// Where it was read.
+    pub origin: Origin,
+    /// What it says now.
+    pub text: Text,
+    /// What stages asked to know of it, by slot.
+    pub fields: Fields,
+    /// Members of the input record nobody asked for: raw JSON members joined by commas, without braces, in input order.
+    pub rest: String,
+    /// How often it is written: 1, unless a mixture repeats it.
+    pub copies: u32,
+}
+
+impl Document {
+    /// A document just read from `origin`. `slots` is [`FieldTable::len`].
+    pub fn new(origin: Origin, text: String) -> Self {
+        let id = DocId::of(&origin, &text);
+        Self { id, origin, text: Text::new(text), fields: Fields::default(), rest: String::new(), copies: 1 }
+    }
+
+    /// The value of `field`, if it was written.
+    pub fn get<T: Typed>(&self, field: Field<T>) -> Option<T::Ref<'_>> {
+        T::from_value(self.fields.slot(field.slot()))
+    }
+
+    /// Writes `field`.
+    pub fn set<T: Typed>(&mut self, field: Field<T>, value: T) {
+        self.fields.put(field.slot(), value.into_value());
+    }
+}
+
+/// 128 bits that name a document for good: xxh3 of its origin and of the text it was read with.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct DocId(pub u128);
+
+impl DocId {
+    /// The id of a document read at `origin` as `text`.
+    pub fn of(origin: &Origin, text: &str) -> Self {
+        let mut place = Vec::with_capacity(origin.source.len() + origin.file.len() + 32);
+        place.extend_from_slice(origin.source.as_bytes());
+        place.push(0);
+        place.extend_from_slice(origin.file.as_bytes());
+        place.push(0);
+        place.extend_from_slice(&origin.at.to_le_bytes());
+        place.extend_from_slice(&xxhash_rust::xxh3::xxh3_128(text.as_bytes()).to_le_bytes());
+        Self(xxhash_rust::xxh3::xxh3_128(&place))
+    }
+
+    /// Parses the 32 hexadecimal digits that [`fmt::Display`] writes.
+    pub fn parse(hex: &str) -> Option<Self> {
+        (hex.len() == 32).then(|| u128::from_str_radix(hex, 16).ok().map(Self)).flatten()
+    }
+}
+
+impl fmt::Display for DocId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+impl fmt::Debug for DocId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Where a record was read: the flow or reader that read it, the file, and the place in the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// The flow (or, in a flow that reads several formats, the reader) it came from: what `mix` weighs by.
+    pub source: Arc<str>,
+    /// The path as the pipeline's pattern expanded to it; `!/` and the member's name follow for archives.
+    pub file: Arc<str>,
+    /// Offset in bytes (of the record in the decompressed text, of the gzip member for WARC) or the row number.
+    pub at: u64,
+}
+
+/// How global stages remember a document: 8 bytes, sorted like the corpus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DocRef {
+    /// The task's ordinal in its pass.
+    pub split: u32,
+    /// The document's ordinal among those the task kept.
+    pub row: u32,
+}
+
+impl DocRef {
+    /// Bytes whose order is the corpus order.
+    pub fn to_bytes(self) -> [u8; 8] {
+        ((u64::from(self.split) << 32) | u64::from(self.row)).to_be_bytes()
+    }
+
+    /// The inverse of [`DocRef::to_bytes`].
+    pub fn from_bytes(bytes: [u8; 8]) -> Self {
+        let word = u64::from_be_bytes(bytes);
+        Self { split: (word >> 32) as u32, row: word as u32 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_depends_on_place_and_text() {
+        let at = |at| Origin { source: "web".into(), file: "a.jsonl".into(), at };
+        let id = DocId::of(&at(0), "x");
+        assert_eq!(id, DocId::of(&at(0), "x"));
+        assert_ne!(id, DocId::of(&at(1), "x"));
+        assert_ne!(id, DocId::of(&at(0), "y"));
+        assert_eq!(DocId::parse(&id.to_string()), Some(id));
+        assert_eq!(DocId::parse("zz"), None);
+    }
+
+    #[test]
+    fn doc_refs_sort_as_bytes() {
+        let refs = [DocRef { split: 0, row: 5 }, DocRef { split: 1, row: 0 }, DocRef { split: 1, row: 256 }];
+        let mut bytes: Vec<_> = refs.iter().rev().map(|r| r.to_bytes()).collect();
+        bytes.sort();
+        assert_eq!(bytes.into_iter().map(DocRef::from_bytes).collect::<Vec<_>>(), refs);
+    }
+}

@@ -1,0 +1,138 @@
+//! What a stage may ask for while it is built: fields, resource files, names.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use crate::doc::{Field, FieldTable, Typed};
+use crate::error::{Error, Result};
+
+/// Which fields are there at a place in a flow.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Scope {
+    /// Written by a stage before.
+    pub written: BTreeSet<String>,
+    /// Whether a reader upstream can load any field by name (JSONL, Parquet …).
+    pub open: bool,
+}
+
+/// A file a stage needs (a model, a list): its path, and a digest that is part of the fingerprint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resource {
+    /// As given in the settings.
+    pub path: PathBuf,
+    /// xxh3-128 of its bytes.
+    pub digest: u128,
+}
+
+/// The building site of one step.
+pub struct Build<'a> {
+    /// The step's label: its `as`, or the stage's name.
+    pub label: &'a str,
+    /// The flow's name: what documents of its readers carry as source.
+    pub flow: &'a str,
+    /// Whether the step is in `mode: annotate`: measures become fields, and nothing is dropped.
+    pub annotate: bool,
+    /// Bytes of memory this stage may use, from `limits.memory`.
+    pub memory: u64,
+    table: &'a mut FieldTable,
+    scope: &'a mut Scope,
+    resources: Vec<Resource>,
+}
+
+impl<'a> Build<'a> {
+    /// A building site over the plan's field table and the flow's scope.
+    pub fn new(label: &'a str, flow: &'a str, table: &'a mut FieldTable, scope: &'a mut Scope) -> Self {
+        Self { label, flow, annotate: false, memory: 1 << 30, table, scope, resources: Vec::new() }
+    }
+
+    /// A field this stage reads. An error if nothing before writes it.
+    pub fn reads<T: Typed>(&mut self, name: &str) -> Result<Field<T>> {
+        if !self.scope.open && !self.scope.written.contains(name) {
+            let near = nearest(name, self.scope.written.iter().map(String::as_str));
+            let error = Error::pipeline(format!("`{}` reads the field `{name}`, but nothing before it writes it", self.label));
+            return Err(match near {
+                Some(near) => error.hint(format!("did you mean `{near}`?")),
+                None if self.scope.written.is_empty() => error.hint("no step before writes any field"),
+                None => error.hint(format!(
+                    "the fields written before are {}",
+                    self.scope.written.iter().map(|f| format!("`{f}`")).collect::<Vec<_>>().join(", ")
+                )),
+            });
+        }
+        self.field(name)
+    }
+
+    /// A field this stage writes.
+    pub fn writes<T: Typed>(&mut self, name: &str) -> Result<Field<T>> {
+        self.scope.written.insert(name.to_owned());
+        self.field(name)
+    }
+
+    /// A field the input may hold, loaded if it is there.
+    pub fn may_read<T: Typed>(&mut self, name: &str) -> Result<Field<T>> {
+        self.field(name)
+    }
+
+    /// Says that documents from here on may carry any field of their input, loaded when a later stage reads it.
+    pub fn opens(&mut self) {
+        self.scope.open = true;
+    }
+
+    /// A file this stage needs. An error naming it if it is not there.
+    pub fn resource(&mut self, path: impl AsRef<Path>) -> Result<Resource> {
+        let path = path.as_ref();
+        let bytes = std::fs::read(path).map_err(|e| {
+            Error::pipeline(format!("`{}` needs the file `{}`: {e}", self.label, path.display()))
+                .hint("paths are relative to the folder the command is run in")
+        })?;
+        let resource = Resource { path: path.to_owned(), digest: xxhash_rust::xxh3::xxh3_128(&bytes) };
+        self.resources.push(resource.clone());
+        Ok(resource)
+    }
+
+    /// The resources asked for.
+    pub fn into_resources(self) -> Vec<Resource> {
+        self.resources
+    }
+
+    /// The fields known so far.
+    pub fn table(&self) -> &FieldTable {
+        self.table
+    }
+
+    fn field<T: Typed>(&mut self, name: &str) -> Result<Field<T>> {
+        self.table.field(name).map_err(|has| {
+            Error::pipeline(format!(
+                "`{}` uses the field `{name}` as {}, but it holds {}",
+                self.label,
+                T::TYPE.name(),
+                has.name()
+            ))
+        })
+    }
+}
+
+/// The candidate most like `name`, if any is alike enough to be meant.
+pub fn nearest<'c>(name: &str, candidates: impl Iterator<Item = &'c str>) -> Option<&'c str> {
+    candidates
+        .map(|c| (strsim::damerau_levenshtein(name, c), c))
+        .filter(|(distance, c)| *distance <= 1 + name.len().max(c.len()) / 4)
+        .min()
+        .map(|(_, c)| c)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reading_what_nobody_writes_is_an_error_with_a_hint() {
+        let (mut table, mut scope) = (FieldTable::default(), Scope::default());
+        let mut cx = Build::new("language", "web", &mut table, &mut scope);
+        cx.writes::<f64>("language_score").unwrap();
+        let error = cx.reads::<f64>("langauge_score").unwrap_err();
+        assert_eq!(error.hint.as_deref(), Some("did you mean `language_score`?"));
+        assert!(cx.reads::<String>("language_score").is_err());
+        assert!(cx.reads::<f64>("language_score").is_ok());
+    }
+}

@@ -1,0 +1,64 @@
+//! The contract between a stage and the rest of the house: traits, settings, catalog entries. Knows no YAML and no thread.
+//!
+//! A stage is one file with one settings struct. [`Settings`] says what it is ([`About`]), and builds the running part
+//! from the settings; [`Entry::of`] makes the catalog entry from the type alone:
+//!
+//! ```ignore
+//! #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+//! #[serde(deny_unknown_fields, default)]
+//! pub struct Length { /** Fewest characters. */ min_chars: u64, … }
+//! impl Settings for Length {
+//!     const ABOUT: About = About { name: "length", version: 1, family: Family::Filter, … };
+//!     fn build(self, cx: &mut Build) -> Result<Stage> { Ok(Stage::Transform(Box::new(Running { … }))) }
+//! }
+//! ```
+
+mod about;
+mod build;
+mod entry;
+mod global;
+mod sink;
+mod source;
+
+pub use about::{About, Example, Expect, Family};
+pub use build::{Build, Resource, Scope};
+pub use entry::{Entry, Settings};
+pub use global::{Apply, Corpus, Findings, Global, Links, Mapper, Records, Sorted};
+pub use sink::{Chunk, Encode, Part, PartPlace, Sink};
+pub use source::{BadRecord, FilePart, Morsel, Read, Reader, Source, Split, pack};
+
+use std::sync::Arc;
+
+use crate::doc::{Document, Verdict};
+
+/// A built stage.
+pub enum Stage {
+    /// Lists splits and opens one as documents.
+    Source(Arc<dyn Source>),
+    /// One document → itself, or nothing.
+    Transform(Box<dyn Transform>),
+    /// Sees everyone before anyone is judged: the barrier.
+    Global(Arc<dyn Global>),
+    /// Writes; commits whole or not at all.
+    Sink(Arc<dyn Sink>),
+}
+
+/// Cleans, filters, redacts, annotates or encodes one document. Each worker owns a clone: no locks.
+///
+/// Judging a document cannot fail and must not block. A panic is caught, and the document quarantined.
+pub trait Transform: Send + CloneTransform {
+    /// Changes `doc` or decides against it.
+    fn apply(&mut self, doc: &mut Document) -> Verdict;
+}
+
+/// Cloning behind a trait object; implemented for every `Transform + Clone`.
+pub trait CloneTransform {
+    /// A clone for another worker.
+    fn clone_box(&self) -> Box<dyn Transform>;
+}
+
+impl<T: Transform + Clone + 'static> CloneTransform for T {
+    fn clone_box(&self) -> Box<dyn Transform> {
+        Box::new(self.clone())
+    }
+}

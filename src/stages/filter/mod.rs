@@ -1,0 +1,7 @@
+//! Stages that judge documents.
+
+use crate::stage::Entry;
+
+/// The stages of this family, by name.
+pub static STAGES: &[Entry] = &[
+];

@@ -1,0 +1,7 @@
+//! Global stages that choose among documents.
+
+use crate::stage::Entry;
+
+/// The stages of this family, by name.
+pub static STAGES: &[Entry] = &[
+];

@@ -1,0 +1,7 @@
+//! Readers, by format.
+
+use crate::stage::Entry;
+
+/// The stages of this family, by name.
+pub static STAGES: &[Entry] = &[
+];

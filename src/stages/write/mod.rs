@@ -1,0 +1,7 @@
+//! Writers, by format.
+
+use crate::stage::Entry;
+
+/// The stages of this family, by name.
+pub static STAGES: &[Entry] = &[
+];

@@ -1,0 +1,4 @@
+//! Functions on `&str`. Nothing here knows a document.
+
+pub mod lines;
+pub mod words;
