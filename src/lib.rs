@@ -1,8 +1,11 @@
 #![doc = include_str!("README.md")]
 
-pub mod error;
 pub mod doc;
+pub mod error;
 pub mod io;
+pub mod pipeline;
+pub mod plan;
+pub mod run;
 pub mod stage;
 pub mod stages;
 pub mod stats;

@@ -198,7 +198,8 @@ impl FieldTable {
     /// A typed handle on the field `name` if the plan has it with this type.
     pub fn find<T: Typed>(&self, name: &str) -> Option<Field<T>> {
         let (slot, kind) = self.lookup(name)?;
-        (kind == T::TYPE || (kind == FieldType::I64 && T::TYPE == FieldType::F64)).then_some(Field { slot, of: PhantomData })
+        (kind == T::TYPE || (kind == FieldType::I64 && T::TYPE == FieldType::F64))
+            .then_some(Field { slot, of: PhantomData })
     }
 
     /// Slot and type of `name`, if the plan has it. Readers use this to know what to load.

@@ -1,3 +1,4 @@
 //! Bytes in and out.
 
 pub mod atomic;
+pub mod columns;

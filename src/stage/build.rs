@@ -37,19 +37,30 @@ pub struct Build<'a> {
     table: &'a mut FieldTable,
     scope: &'a mut Scope,
     resources: Vec<Resource>,
+    loads: BTreeSet<String>,
 }
 
 impl<'a> Build<'a> {
     /// A building site over the plan's field table and the flow's scope.
     pub fn new(label: &'a str, flow: &'a str, table: &'a mut FieldTable, scope: &'a mut Scope) -> Self {
-        Self { label, flow, annotate: false, memory: 1 << 30, table, scope, resources: Vec::new() }
+        Self {
+            label,
+            flow,
+            annotate: false,
+            memory: 1 << 30,
+            table,
+            scope,
+            resources: Vec::new(),
+            loads: BTreeSet::new(),
+        }
     }
 
     /// A field this stage reads. An error if nothing before writes it.
     pub fn reads<T: Typed>(&mut self, name: &str) -> Result<Field<T>> {
         if !self.scope.open && !self.scope.written.contains(name) {
             let near = nearest(name, self.scope.written.iter().map(String::as_str));
-            let error = Error::pipeline(format!("`{}` reads the field `{name}`, but nothing before it writes it", self.label));
+            let error =
+                Error::pipeline(format!("`{}` reads the field `{name}`, but nothing before it writes it", self.label));
             return Err(match near {
                 Some(near) => error.hint(format!("did you mean `{near}`?")),
                 None if self.scope.written.is_empty() => error.hint("no step before writes any field"),
@@ -59,6 +70,7 @@ impl<'a> Build<'a> {
                 )),
             });
         }
+        self.loads_if_open(name);
         self.field(name)
     }
 
@@ -70,6 +82,7 @@ impl<'a> Build<'a> {
 
     /// A field the input may hold, loaded if it is there.
     pub fn may_read<T: Typed>(&mut self, name: &str) -> Result<Field<T>> {
+        self.loads_if_open(name);
         self.field(name)
     }
 
@@ -90,14 +103,20 @@ impl<'a> Build<'a> {
         Ok(resource)
     }
 
-    /// The resources asked for.
-    pub fn into_resources(self) -> Vec<Resource> {
-        self.resources
+    /// What was asked for: resource files, and fields that the readers upstream must load.
+    pub fn into_requests(self) -> (Vec<Resource>, BTreeSet<String>) {
+        (self.resources, self.loads)
     }
 
     /// The fields known so far.
     pub fn table(&self) -> &FieldTable {
         self.table
+    }
+
+    fn loads_if_open(&mut self, name: &str) {
+        if !self.scope.written.contains(name) {
+            self.loads.insert(name.to_owned());
+        }
     }
 
     fn field<T: Typed>(&mut self, name: &str) -> Result<Field<T>> {

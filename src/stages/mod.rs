@@ -12,7 +12,8 @@ pub fn find(name: &str) -> Option<&'static Entry> {
     catalog().find(|entry| entry.about.name == name)
 }
 
-static FAMILIES: &[&[Entry]] = &[read::STAGES, clean::STAGES, filter::STAGES, dedup::STAGES, mix::STAGES, encode::STAGES, write::STAGES];
+static FAMILIES: &[&[Entry]] =
+    &[read::STAGES, clean::STAGES, filter::STAGES, dedup::STAGES, mix::STAGES, encode::STAGES, write::STAGES];
 
 pub mod clean;
 pub mod dedup;

@@ -3,5 +3,4 @@
 use crate::stage::Entry;
 
 /// The stages of this family, by name.
-pub static STAGES: &[Entry] = &[
-];
+pub static STAGES: &[Entry] = &[];

@@ -1,0 +1,396 @@
+//! Pipeline → plan.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::{
+    Action, Chain, ChainStep, Condition, End, Fingerprint, GlobalStep, Input, Pass, Plan, SharedTransform, SinkStep,
+    Task,
+};
+use crate::doc::FieldTable;
+use crate::error::{Error, Result};
+use crate::pipeline::{Flow, Inputs, Pipeline, Step};
+use crate::stage::{Build, Global, Scope, Sink, Source, Split, Stage};
+
+/// Compiles `pipeline`. Lists inputs and reads resource files; every error names the step and its place in the file.
+pub fn compile(pipeline: &Pipeline) -> Result<Plan> {
+    let built = Builder::new(pipeline).all()?;
+    let mut passes = Passes { built: &built, passes: Vec::new() };
+    for (index, flow) in pipeline.flows.iter().enumerate() {
+        if !flow.writes.is_empty() {
+            let streams = passes.streams(pipeline, index)?;
+            passes.write(flow, index, streams)?;
+        }
+    }
+    let passes = passes.passes;
+    let prints: Vec<&str> = passes.iter().flat_map(|p| p.tasks.iter().map(|t| t.fingerprint.0.as_str())).collect();
+    Ok(Plan {
+        name: pipeline.name.clone(),
+        run_dir: pipeline.run_dir.clone().unwrap_or_else(|| PathBuf::from("runs").join(&pipeline.name)),
+        fingerprint: Fingerprint::of(prints),
+        fields: Arc::new(built.table),
+        passes,
+        memory: pipeline.limits.memory,
+        quarantine: pipeline.limits.quarantine,
+        keep_dropped: pipeline.keep.dropped_sample(),
+    })
+}
+
+/// A step with its stage built.
+struct BuiltStep {
+    label: String,
+    /// Name, version, settings, condition, mode and resources: what the fingerprint is made of.
+    print: String,
+    stage: BuiltStage,
+    when: Option<Condition>,
+    annotate: Option<crate::doc::Field<String>>,
+}
+
+enum BuiltStage {
+    Source(Arc<dyn Source>),
+    Transform(Arc<SharedTransform>),
+    Global(Arc<dyn Global>),
+    Sink(Arc<dyn Sink>),
+}
+
+struct BuiltFlow {
+    reads: Vec<BuiltStep>,
+    steps: Vec<BuiltStep>,
+    writes: Vec<BuiltStep>,
+}
+
+struct Built {
+    flows: Vec<BuiltFlow>,
+    table: FieldTable,
+    /// Fields that readers must load: part of every reader's fingerprint.
+    loads: BTreeSet<String>,
+}
+
+/// Builds every stage, flow by flow, upstream first, so that fields are known where they are read.
+struct Builder<'p> {
+    pipeline: &'p Pipeline,
+    table: FieldTable,
+    loads: BTreeSet<String>,
+    flows: BTreeMap<usize, (BuiltFlow, Scope)>,
+    many_flows: bool,
+}
+
+impl<'p> Builder<'p> {
+    fn new(pipeline: &'p Pipeline) -> Self {
+        let many_flows = pipeline.flows.len() > 1;
+        Self { pipeline, table: FieldTable::default(), loads: BTreeSet::new(), flows: BTreeMap::new(), many_flows }
+    }
+
+    fn all(mut self) -> Result<Built> {
+        for index in 0..self.pipeline.flows.len() {
+            self.flow(index)?;
+        }
+        Ok(Built { flows: self.flows.into_values().map(|f| f.0).collect(), table: self.table, loads: self.loads })
+    }
+
+    fn flow(&mut self, index: usize) -> Result<Scope> {
+        if let Some((_, scope)) = self.flows.get(&index) {
+            return Ok(scope.clone());
+        }
+        let flow = self.pipeline.flows.get(index).ok_or_else(|| Error::bug("a flow index is out of range"))?;
+        let mut scope = Scope::default();
+        let mut reads = Vec::new();
+        match &flow.inputs {
+            Inputs::Read(steps) => {
+                for step in steps {
+                    let source = step.source.clone();
+                    reads.push(self.step(flow, &source, step, &mut scope)?);
+                }
+            }
+            Inputs::From(names) => {
+                for (name, _) in names {
+                    let upstream = self.flow(flow_index(self.pipeline, name)?)?;
+                    scope.written.extend(upstream.written);
+                    scope.open |= upstream.open;
+                }
+            }
+        }
+        let steps = flow.steps.iter().map(|s| self.step(flow, &flow.name, s, &mut scope)).collect::<Result<_>>()?;
+        let writes = flow.writes.iter().map(|s| self.step(flow, &flow.name, s, &mut scope)).collect::<Result<_>>()?;
+        self.flows.insert(index, (BuiltFlow { reads, steps, writes }, scope.clone()));
+        Ok(scope)
+    }
+
+    fn step(&mut self, flow: &Flow, source: &str, step: &Step, scope: &mut Scope) -> Result<BuiltStep> {
+        let label = if self.many_flows { format!("{}.{}", flow.name, step.label) } else { step.label.clone() };
+        let mut cx = Build::new(&step.label, source, &mut self.table, scope);
+        cx.annotate = step.annotate;
+        cx.memory = self.pipeline.limits.memory / 4;
+        let place = |e: Error| e.with("in", self.pipeline.place(step.span));
+        let when: Option<Condition> = match &step.when {
+            None => None,
+            Some(expr) => {
+                let condition = expr.resolve(&mut cx).map_err(place)?;
+                Some(Arc::new(move |doc| condition.holds(doc)))
+            }
+        };
+        let stage = (step.entry.build)(step.settings.clone(), &mut cx).map_err(place)?;
+        let annotate = if step.annotate {
+            Some(cx.writes::<String>(&format!("{}.verdict", step.label)).map_err(place)?)
+        } else {
+            None
+        };
+        let (resources, loads) = cx.into_requests();
+        self.loads.extend(loads);
+        let print = format!(
+            "{}@{} {} {} when={} annotate={} source={source} resources={:?}",
+            step.entry.about.name,
+            step.entry.about.version,
+            label,
+            step.settings,
+            step.when.as_ref().map(ToString::to_string).unwrap_or_default(),
+            step.annotate,
+            resources.iter().map(|r| r.digest).collect::<Vec<_>>(),
+        );
+        let stage = match stage {
+            Stage::Source(s) => BuiltStage::Source(s),
+            Stage::Transform(t) => BuiltStage::Transform(Arc::new(SharedTransform::new(t))),
+            Stage::Global(g) => BuiltStage::Global(g),
+            Stage::Sink(s) => BuiltStage::Sink(s),
+        };
+        Ok(BuiltStep { label, print, stage, when, annotate })
+    }
+}
+
+fn flow_index(pipeline: &Pipeline, name: &str) -> Result<usize> {
+    pipeline
+        .flows
+        .iter()
+        .position(|f| f.name == name)
+        .ok_or_else(|| Error::pipeline(format!("no flow is called `{name}`")))
+}
+
+/// Documents on their way: inputs that share a chain of pending steps.
+#[derive(Clone)]
+struct Stream {
+    inputs: Vec<StreamInput>,
+    /// (flow, step) of each pending step, or the findings to apply.
+    pending: Vec<Pending>,
+    /// The fingerprint of the barrier it came through.
+    after: Option<Fingerprint>,
+}
+
+#[derive(Clone)]
+struct StreamInput {
+    from: From,
+    print: Fingerprint,
+    upstream: Option<(usize, u32)>,
+    first_reading: bool,
+}
+
+#[derive(Clone)]
+enum From {
+    Split { flow: usize, read: usize, split: Split },
+    Held { pass: usize, ordinal: u32 },
+}
+
+#[derive(Clone)]
+enum Pending {
+    Step { flow: usize, step: usize },
+    Apply { pass: usize, global: usize, flow: usize, step: usize },
+}
+
+struct Passes<'b> {
+    built: &'b Built,
+    passes: Vec<Pass>,
+}
+
+impl Passes<'_> {
+    fn built_flow(&self, flow: usize) -> Result<&BuiltFlow> {
+        self.built.flows.get(flow).ok_or_else(|| Error::bug("a flow was not built"))
+    }
+
+    fn built_step(&self, flow: usize, step: usize) -> Result<&BuiltStep> {
+        self.built_flow(flow)?.steps.get(step).ok_or_else(|| Error::bug("a step was not built"))
+    }
+
+    /// The streams at the end of a flow's steps; closes passes at its global steps.
+    fn streams(&mut self, pipeline: &Pipeline, flow: usize) -> Result<Vec<Stream>> {
+        let declared = pipeline.flows.get(flow).ok_or_else(|| Error::bug("a flow index is out of range"))?;
+        let mut streams = match &declared.inputs {
+            Inputs::Read(_) => self.read(flow)?,
+            Inputs::From(names) => {
+                let mut streams = Vec::new();
+                for (name, _) in names {
+                    streams.extend(self.streams(pipeline, flow_index(pipeline, name)?)?);
+                }
+                streams
+            }
+        };
+        let count = self.built_flow(flow)?.steps.len();
+        let mut step = 0;
+        while step < count {
+            match &self.built_step(flow, step)?.stage {
+                BuiltStage::Transform(_) => {
+                    streams.iter_mut().for_each(|s| s.pending.push(Pending::Step { flow, step }));
+                    step += 1;
+                }
+                BuiltStage::Global(_) => {
+                    let fused = self.fusable(flow, step)?;
+                    streams = vec![self.barrier(flow, step..step + fused, streams)?];
+                    step += fused;
+                }
+                _ => return Err(Error::bug("a reader or writer stands among the steps")),
+            }
+        }
+        Ok(streams)
+    }
+
+    fn read(&self, flow: usize) -> Result<Vec<Stream>> {
+        let mut streams = Vec::new();
+        for (read, step) in self.built_flow(flow)?.reads.iter().enumerate() {
+            let BuiltStage::Source(source) = &step.stage else {
+                return Err(Error::bug("a step under `read` is no reader"));
+            };
+            let loads = format!("{:?}", self.built.loads);
+            let inputs = source.splits()?.into_iter().map(|split| {
+                let identity = serde_json::to_string(&split).unwrap_or_default();
+                let print = Fingerprint::of([step.print.as_str(), &loads, &identity]);
+                StreamInput { from: From::Split { flow, read, split }, print, upstream: None, first_reading: true }
+            });
+            streams.push(Stream { inputs: inputs.collect(), pending: Vec::new(), after: None });
+        }
+        Ok(streams)
+    }
+
+    /// How many global steps from `step` on share one walk.
+    fn fusable(&self, flow: usize, step: usize) -> Result<usize> {
+        let mut fused = 1;
+        loop {
+            let BuiltStage::Global(last) = &self.built_step(flow, step + fused - 1)?.stage else { break };
+            let next = self.built_flow(flow)?.steps.get(step + fused);
+            let Some(BuiltStep { stage: BuiltStage::Global(_), when: None, .. }) = next else { break };
+            let last_step = self.built_step(flow, step + fused - 1)?;
+            if !last.drops_by_row() || !last.keeps_text() || last_step.annotate.is_some() {
+                break;
+            }
+            fused += 1;
+        }
+        Ok(fused)
+    }
+
+    /// Closes a pass with the global steps `steps` of `flow`.
+    fn barrier(&mut self, flow: usize, steps: std::ops::Range<usize>, streams: Vec<Stream>) -> Result<Stream> {
+        // A walk that changed nothing leaves nothing worth holding: reading again costs no more than reading held files.
+        let hold = streams.iter().any(|s| !s.pending.is_empty());
+        let originals: Vec<StreamInput> = streams.iter().flat_map(|s| s.inputs.clone()).collect();
+        let (tasks, chains) = self.walks(streams)?;
+        let mut sofar: Vec<String> = tasks.iter().map(|t| t.fingerprint.0.clone()).collect();
+        let mut globals = Vec::new();
+        for step in steps.clone() {
+            let built = self.built_step(flow, step)?;
+            let BuiltStage::Global(global) = &built.stage else {
+                return Err(Error::bug("a barrier of no global stage"));
+            };
+            sofar.push(built.print.clone());
+            globals.push(GlobalStep {
+                label: built.label.clone(),
+                global: global.clone(),
+                when: built.when.clone(),
+                partitions: global.partitions().max(1),
+                fingerprint: Fingerprint::of(sofar.iter().map(String::as_str)),
+            });
+        }
+        let after = globals.last().map(|g| g.fingerprint.clone());
+        let pass = self.passes.len();
+        let inputs = tasks
+            .iter()
+            .zip(originals)
+            .map(|(task, original)| {
+                let upstream = Some((pass, task.ordinal));
+                if hold {
+                    let from = From::Held { pass, ordinal: task.ordinal };
+                    StreamInput { from, print: task.fingerprint.clone(), upstream, first_reading: false }
+                } else {
+                    StreamInput { upstream, first_reading: false, ..original }
+                }
+            })
+            .collect();
+        let pending = steps.enumerate().map(|(global, step)| Pending::Apply { pass, global, flow, step }).collect();
+        self.passes.push(Pass { id: format!("p{pass}"), tasks, chains, end: End::Barrier { globals, hold } });
+        Ok(Stream { inputs, pending, after })
+    }
+
+    /// Closes the last pass of a flow with its writers.
+    fn write(&mut self, declared: &Flow, flow: usize, streams: Vec<Stream>) -> Result<()> {
+        let built = self.built;
+        let writes = &built.flows.get(flow).ok_or_else(|| Error::bug("a flow was not built"))?.writes;
+        let writers: Vec<&str> = writes.iter().map(|w| w.print.as_str()).collect();
+        let (mut tasks, chains) = self.walks(streams)?;
+        for task in &mut tasks {
+            let parts = std::iter::once(task.fingerprint.0.as_str()).chain(writers.iter().copied());
+            task.fingerprint = Fingerprint::of(parts);
+        }
+        let mut sinks = Vec::new();
+        for step in writes {
+            let BuiltStage::Sink(sink) = &step.stage else {
+                return Err(Error::bug("a step under `write` is no writer"));
+            };
+            let parts = tasks.iter().map(|t| t.fingerprint.0.as_str()).chain([step.print.as_str()]);
+            sinks.push(SinkStep { label: step.label.clone(), sink: sink.clone(), fingerprint: Fingerprint::of(parts) });
+        }
+        let id = format!("p{}", self.passes.len());
+        self.passes.push(Pass { id, tasks, chains, end: End::Write { flow: declared.name.clone(), sinks } });
+        Ok(())
+    }
+
+    fn walks(&self, streams: Vec<Stream>) -> Result<(Vec<Task>, Vec<Chain>)> {
+        let pass = self.passes.len();
+        let (mut tasks, mut chains) = (Vec::new(), Vec::new());
+        for stream in streams {
+            let mut print: Vec<String> = stream.after.iter().map(|f| f.0.clone()).collect();
+            let mut steps = Vec::new();
+            for pending in &stream.pending {
+                let (flow, step, action) = match *pending {
+                    Pending::Step { flow, step } => (flow, step, None),
+                    Pending::Apply { pass, global, flow, step } => (flow, step, Some(Action::Apply { pass, global })),
+                };
+                let built = self.built_step(flow, step)?;
+                let action = match (action, &built.stage) {
+                    (Some(apply), _) => apply,
+                    (None, BuiltStage::Transform(t)) => Action::Transform(t.clone()),
+                    _ => return Err(Error::bug("a pending step is not per document")),
+                };
+                print.push(built.print.clone());
+                steps.push(ChainStep {
+                    label: built.label.clone(),
+                    action,
+                    when: built.when.clone(),
+                    annotate: built.annotate,
+                });
+            }
+            for input in stream.inputs {
+                let ordinal = tasks.len() as u32;
+                let parts = std::iter::once(input.print.0.as_str()).chain(print.iter().map(String::as_str));
+                let fingerprint = Fingerprint::of(parts);
+                let input_now = match input.from {
+                    From::Held { pass, ordinal } => Input::Held { pass, ordinal },
+                    From::Split { flow, read, split } => {
+                        let step = self.built_flow(flow)?.reads.get(read);
+                        let Some(BuiltStep { stage: BuiltStage::Source(source), label, .. }) = step else {
+                            return Err(Error::bug("a stream of no reader"));
+                        };
+                        Input::Split { source: source.clone(), label: label.clone(), split }
+                    }
+                };
+                tasks.push(Task {
+                    id: format!("p{pass}-{ordinal:05}"),
+                    ordinal,
+                    chain: chains.len(),
+                    input: input_now,
+                    upstream: input.upstream,
+                    first_reading: input.first_reading,
+                    fingerprint,
+                });
+            }
+            chains.push(Chain { steps });
+        }
+        Ok((tasks, chains))
+    }
+}

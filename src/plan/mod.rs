@@ -1,0 +1,211 @@
+//! What will be done: a pipeline compiled into passes and tasks. Pure: it lists inputs and reads resource files, but
+//! starts no thread and writes nothing.
+//!
+//! Every flow is a chain of steps over *streams* of documents. Per-document steps are pended on the streams; a global
+//! step (and those right after it that can share its walk) closes a [`Pass`]: one walk over every stream, then the
+//! barrier. What a pass leaves is either *held* (Parquet in the run folder) or, if the pass changed nothing, read again.
+
+mod compile;
+mod explain;
+mod fingerprint;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::doc::{Document, FieldTable};
+use crate::stage::{Global, Sink, Source, Split, Transform};
+
+pub use compile::compile;
+pub use explain::{PassView, PlanView, TaskView};
+pub use fingerprint::Fingerprint;
+
+/// Everything that will be done.
+pub struct Plan {
+    /// The pipeline's name.
+    pub name: String,
+    /// Where receipts, ledger and held documents lie.
+    pub run_dir: PathBuf,
+    /// Every field of every flow.
+    pub fields: Arc<FieldTable>,
+    /// In the order they run.
+    pub passes: Vec<Pass>,
+    /// Bytes that the run may use.
+    pub memory: u64,
+    /// The fraction of records read that may be quarantined before the run counts as lossy.
+    pub quarantine: f64,
+    /// The fraction of dropped documents whose text the ledger keeps, by hash of id.
+    pub keep_dropped: f64,
+    /// Names the whole plan: equal for equal work.
+    pub fingerprint: Fingerprint,
+}
+
+/// One walk over documents, and what follows it.
+pub struct Pass {
+    /// `p0`, `p1` …
+    pub id: String,
+    /// The walks, in corpus order.
+    pub tasks: Vec<Task>,
+    /// The chains that tasks refer to.
+    pub chains: Vec<Chain>,
+    /// What follows.
+    pub end: End,
+}
+
+/// What follows a walk.
+pub enum End {
+    /// Global stages that share the walk, in order.
+    Barrier {
+        /// The stages.
+        globals: Vec<GlobalStep>,
+        /// Whether documents are held for the next walk; otherwise its input is this walk's input.
+        hold: bool,
+    },
+    /// The flow's writers.
+    Write {
+        /// The flow.
+        flow: String,
+        /// Its writers.
+        sinks: Vec<SinkStep>,
+    },
+}
+
+/// One walk over one split.
+pub struct Task {
+    /// `p0-00003`
+    pub id: String,
+    /// Its place in the pass.
+    pub ordinal: u32,
+    /// Which chain of the pass.
+    pub chain: usize,
+    /// What it reads.
+    pub input: Input,
+    /// The task of an earlier pass whose documents these are, for its rows and findings: (index of pass, ordinal).
+    pub upstream: Option<(usize, u32)>,
+    /// Whether this walk is the one that counts its input as read (a second reading of the same split is not).
+    pub first_reading: bool,
+    /// Names the work.
+    pub fingerprint: Fingerprint,
+}
+
+/// What a task reads.
+pub enum Input {
+    /// A split of a reader.
+    Split {
+        /// The reader.
+        source: Arc<dyn Source>,
+        /// Its label.
+        label: String,
+        /// The split.
+        split: Split,
+    },
+    /// What the task `ordinal` of the pass `pass` held.
+    Held {
+        /// Index into [`Plan::passes`].
+        pass: usize,
+        /// The task's ordinal.
+        ordinal: u32,
+    },
+}
+
+/// The steps a task's documents go through.
+#[derive(Default)]
+pub struct Chain {
+    /// In order.
+    pub steps: Vec<ChainStep>,
+}
+
+/// A condition on documents.
+pub type Condition = Arc<dyn Fn(&Document) -> bool + Send + Sync>;
+
+/// One step of a chain.
+pub struct ChainStep {
+    /// The step's name in the ledger: its label, with the flow before it where the label alone is not unique.
+    pub label: String,
+    /// What is done.
+    pub action: Action,
+    /// Only to documents for which this holds.
+    pub when: Option<Condition>,
+    /// Where the verdict goes instead of being acted on, in `mode: annotate`.
+    pub annotate: Option<crate::doc::Field<String>>,
+}
+
+/// What a step does.
+pub enum Action {
+    /// A per-document stage; cloned for each worker.
+    Transform(Arc<SharedTransform>),
+    /// The findings of a barrier.
+    Apply {
+        /// Index into [`Plan::passes`].
+        pass: usize,
+        /// Index into the barrier's globals.
+        global: usize,
+    },
+}
+
+/// A prototype that any thread may clone.
+pub struct SharedTransform(std::sync::Mutex<Box<dyn Transform>>);
+
+impl SharedTransform {
+    /// Wraps a built stage.
+    pub fn new(stage: Box<dyn Transform>) -> Self {
+        Self(std::sync::Mutex::new(stage))
+    }
+
+    /// A clone for one worker.
+    pub fn fresh(&self) -> Box<dyn Transform> {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone_box()
+    }
+}
+
+/// A global stage in a barrier.
+pub struct GlobalStep {
+    /// Its name in the ledger.
+    pub label: String,
+    /// The stage.
+    pub global: Arc<dyn Global>,
+    /// Only documents for which this holds take part.
+    pub when: Option<Condition>,
+    /// Partitions, from [`Global::partitions`].
+    pub partitions: u32,
+    /// Names the work up to its findings.
+    pub fingerprint: Fingerprint,
+}
+
+/// A writer at the end.
+pub struct SinkStep {
+    /// Its name in the ledger.
+    pub label: String,
+    /// The writer.
+    pub sink: Arc<dyn Sink>,
+    /// Names the work up to the final files.
+    pub fingerprint: Fingerprint,
+}
+
+impl Plan {
+    /// The id of the task that reduces `part` of a global stage.
+    pub fn reduce_id(&self, pass: usize, global: usize, part: u32) -> String {
+        format!("{}-r{part:05}", self.finish_id(pass, global))
+    }
+
+    /// The id of the task that finishes a global stage.
+    pub fn finish_id(&self, pass: usize, global: usize) -> String {
+        format!("p{pass}-g{global}")
+    }
+
+    /// The id of the task that assembles a writer's files.
+    pub fn assemble_id(&self, pass: usize, sink: usize) -> String {
+        format!("p{pass}-w{sink}")
+    }
+
+    /// The final folders of every writer.
+    pub fn output_dirs(&self) -> BTreeSet<PathBuf> {
+        let mut dirs = BTreeSet::new();
+        for pass in &self.passes {
+            if let End::Write { sinks, .. } = &pass.end {
+                dirs.extend(sinks.iter().map(|s| s.sink.dir().to_owned()));
+            }
+        }
+        dirs
+    }
+}

@@ -1,0 +1,371 @@
+//! A walk in progress: its reader under one lock, its in-order commit under another.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use super::commit::SinkPart;
+use super::found::{Found, SplitIdentity};
+use super::records::TaskRecords;
+use super::walk::Walked;
+use super::{Layout, Receipt, held};
+use crate::error::{Error, Kind, Result};
+use crate::io::atomic::AtomicFile;
+use crate::plan::{Action, End, Input, Pass, Plan, Task};
+use crate::stage::{Apply, Chunk, Morsel, Reader};
+
+/// Encoded documents of one morsel on their way to a file.
+pub enum Output {
+    /// For the next walk.
+    Held(Chunk),
+    /// For the writer of this index.
+    Sink(usize, Chunk),
+}
+
+impl Output {
+    /// Tokens in it.
+    pub fn tokens(&self) -> u64 {
+        match self {
+            Self::Held(_) => 0,
+            Self::Sink(_, chunk) => chunk.tokens,
+        }
+    }
+}
+
+/// A walk that workers share.
+pub struct OpenTask<'p> {
+    /// The task.
+    pub task: &'p Task,
+    applies: Vec<Option<Arc<dyn Apply>>>,
+    /// First row of each morsel of what an earlier walk left, and the row after the last.
+    bases: Option<Vec<u32>>,
+    reading: Mutex<Reading>,
+    committing: Mutex<Committing>,
+    moved: Condvar,
+    window: u64,
+}
+
+struct Reading {
+    reader: Box<dyn Reader>,
+    next: u64,
+    ended: bool,
+}
+
+struct Committing {
+    next: u64,
+    /// Set when the reader has ended: how many morsels there are.
+    total: Option<u64>,
+    waiting: BTreeMap<u64, Walked>,
+    files: Option<Files>,
+    rows: u32,
+    receipt: Receipt,
+    keep_empty_rows: bool,
+}
+
+/// The files a walk writes.
+struct Files {
+    ledger: zstd::stream::write::Encoder<'static, AtomicFile>,
+    held: Option<held::Part>,
+    records: Vec<TaskRecords>,
+    sinks: Vec<SinkPart>,
+}
+
+/// What [`OpenTask::pull`] found.
+pub enum Pulled {
+    /// A morsel, its number, and its first row.
+    Morsel(Morsel, u64, u32),
+    /// Nothing more to read.
+    Ended,
+    /// Somebody else is reading, and only would-be waiters are asked to wait.
+    Busy,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<'p> OpenTask<'p> {
+    /// Opens `task` of `pass`: its input, its findings, its files.
+    pub fn open(plan: &'p Plan, pass: &'p Pass, task: &'p Task, layout: &Layout, workers: usize) -> Result<Self> {
+        let upstream = upstream(plan, task, layout)?;
+        let reader = open_reader(plan, task, layout)?;
+        let applies = open_applies(plan, pass, task, upstream.as_ref(), layout)?;
+        let files = Files::create(plan, pass, task, layout, workers)?;
+        let bases = upstream.map(|receipt| {
+            let mut bases = vec![0];
+            for rows in receipt.rows {
+                bases.push(bases.last().copied().unwrap_or(0) + rows);
+            }
+            bases
+        });
+        let keep_empty_rows = matches!(pass.end, End::Barrier { hold: false, .. });
+        Ok(Self {
+            task,
+            applies,
+            bases,
+            reading: Mutex::new(Reading { reader, next: 0, ended: false }),
+            committing: Mutex::new(Committing {
+                next: 0,
+                total: None,
+                waiting: BTreeMap::new(),
+                files: Some(files),
+                rows: 0,
+                receipt: Receipt::new(&task.id, &task.fingerprint),
+                keep_empty_rows,
+            }),
+            moved: Condvar::new(),
+            window: 2 * workers as u64 + 2,
+        })
+    }
+
+    /// The findings that the step `index` applies.
+    pub fn apply(&self, index: usize) -> Option<&Arc<dyn Apply>> {
+        self.applies.get(index).and_then(Option::as_ref)
+    }
+
+    /// The reader's label.
+    pub fn reader_label(&self) -> &str {
+        match &self.task.input {
+            Input::Split { label, .. } => label,
+            Input::Held { .. } => "held",
+        }
+    }
+
+    /// Frames the next morsel. With `wait`, waits for its turn; otherwise says [`Pulled::Busy`].
+    pub fn pull(&self, wait: bool) -> Result<Pulled> {
+        let mut reading = match self.reading.try_lock() {
+            Ok(reading) => reading,
+            Err(_) if !wait => return Ok(Pulled::Busy),
+            Err(_) => lock(&self.reading),
+        };
+        if reading.ended {
+            return Ok(Pulled::Ended);
+        }
+        if !self.has_room(reading.next, wait) {
+            return Ok(Pulled::Busy);
+        }
+        let Some(morsel) = reading.reader.next().map_err(|e| e.with("task", &self.task.id))? else {
+            reading.ended = true;
+            lock(&self.committing).total = Some(reading.next);
+            return Ok(Pulled::Ended);
+        };
+        let number = reading.next;
+        reading.next += 1;
+        let base = match &self.bases {
+            None => 0,
+            Some(bases) => match bases.get(number as usize) {
+                Some(&base) => base,
+                None => return Err(self.changed()),
+            },
+        };
+        Ok(Pulled::Morsel(morsel, number, base))
+    }
+
+    /// A slow morsel must not let others run ahead without bound.
+    fn has_room(&self, next: u64, wait: bool) -> bool {
+        let mut committing = lock(&self.committing);
+        while wait && next >= committing.next + self.window && committing.files.is_some() {
+            committing = self.moved.wait(committing).unwrap_or_else(PoisonError::into_inner);
+        }
+        next < committing.next + self.window
+    }
+
+    fn changed(&self) -> Error {
+        Error::new(Kind::Changed, format!("the input of `{}` changed while the run worked", self.task.id))
+            .hint("run the pipeline again once the input rests")
+    }
+
+    /// Hands in what became of morsel `number`; appends every morsel whose turn has come.
+    pub fn hand_in(&self, number: u64, walked: Walked) -> Result<()> {
+        if let Some(bases) = &self.bases {
+            let rows_in =
+                bases.get(number as usize + 1).zip(bases.get(number as usize)).map(|(end, start)| end - start);
+            if rows_in.map(u64::from) != Some(walked.tally.read) {
+                return Err(self.changed());
+            }
+        }
+        let mut committing = lock(&self.committing);
+        committing.waiting.insert(number, walked);
+        loop {
+            let next = committing.next;
+            let Some(walked) = committing.waiting.remove(&next) else { break };
+            committing.append(walked).map_err(|e| e.with("task", &self.task.id))?;
+            committing.next += 1;
+            self.moved.notify_all();
+        }
+        Ok(())
+    }
+
+    /// Lets nobody wait for this task any longer: another worker failed.
+    pub fn abandon(&self) {
+        lock(&self.committing).files = None;
+        self.moved.notify_all();
+    }
+
+    /// If everything was handed in, commits the task. `true` for exactly one caller.
+    pub fn try_finish(&self, layout: &Layout) -> Result<bool> {
+        let mut committing = lock(&self.committing);
+        if committing.total != Some(committing.next) {
+            return Ok(false);
+        }
+        let Some(files) = committing.files.take() else { return Ok(false) };
+        if self.bases.as_ref().is_some_and(|bases| bases.len() as u64 != committing.next + 1) {
+            return Err(self.changed());
+        }
+        let receipt = &mut committing.receipt;
+        files.commit(receipt)?;
+        if !receipt.tally.balances() {
+            return Err(Error::bug(format!("the ledger of `{}` does not balance", self.task.id))
+                .with("tally", format!("{:?}", receipt.tally)));
+        }
+        receipt.commit(layout)?;
+        Ok(true)
+    }
+}
+
+impl Committing {
+    fn append(&mut self, walked: Walked) -> Result<()> {
+        let Some(files) = self.files.as_mut() else { return Ok(()) };
+        for (records, morsel) in files.records.iter_mut().zip(&walked.records) {
+            records.append(morsel, self.rows)?;
+        }
+        for output in walked.outputs {
+            match output {
+                Output::Held(chunk) => {
+                    if let Some(held) = files.held.as_mut() {
+                        held.append(chunk)?;
+                    }
+                }
+                Output::Sink(sink, chunk) => {
+                    if let Some(part) = files.sinks.get_mut(sink) {
+                        part.part.append(chunk)?;
+                    }
+                }
+            }
+        }
+        files.ledger.write_all(&walked.ledger).map_err(|e| Error::world(format!("cannot write the ledger: {e}")))?;
+        if walked.rows > 0 || self.keep_empty_rows {
+            self.receipt.rows.push(walked.rows);
+        }
+        self.rows = self.rows.checked_add(walked.rows).ok_or_else(|| {
+            Error::world("a split holds more than 4,294,967,295 documents").hint("cut the input into smaller files")
+        })?;
+        self.receipt.tally.add(&walked.tally);
+        Ok(())
+    }
+}
+
+impl Files {
+    fn create(plan: &Plan, pass: &Pass, task: &Task, layout: &Layout, workers: usize) -> Result<Self> {
+        let ledger = AtomicFile::create(&layout.ledger(&task.id))?;
+        let ledger = zstd::stream::write::Encoder::new(ledger, 3)
+            .map_err(|e| Error::world(format!("cannot start compressing the ledger: {e}")))?;
+        let mut files = Self { ledger, held: None, records: Vec::new(), sinks: Vec::new() };
+        match &pass.end {
+            End::Barrier { globals, hold } => {
+                if *hold {
+                    files.held = Some(held::Part::create(&layout.held(&task.id), &plan.fields)?);
+                }
+                let open_at_once = (2 * workers * globals.len()).max(1) as u64;
+                for (index, step) in globals.iter().enumerate() {
+                    files.records.push(TaskRecords::new(
+                        layout.records(&task.id, index),
+                        task.ordinal,
+                        step.global.record_bytes(),
+                        step.partitions,
+                        plan.memory / 4 / open_at_once,
+                    ));
+                }
+            }
+            End::Write { flow, sinks } => {
+                for (index, step) in sinks.iter().enumerate() {
+                    files.sinks.push(SinkPart::open(plan, pass, task, index, flow, step, layout)?);
+                }
+            }
+        }
+        Ok(files)
+    }
+
+    fn commit(self, receipt: &mut Receipt) -> Result<()> {
+        let ledger = self.ledger.finish().map_err(|e| Error::world(format!("cannot finish the ledger: {e}")))?;
+        receipt.outputs.push(ledger.commit()?);
+        if let Some(held) = self.held {
+            receipt.outputs.push(held.finish()?);
+        }
+        for records in self.records {
+            receipt.outputs.push(records.finish()?);
+        }
+        for part in self.sinks {
+            receipt.parts.push(part.part.finish()?);
+        }
+        Ok(())
+    }
+}
+
+/// The receipt of the walk whose documents `task` walks again.
+fn upstream(plan: &Plan, task: &Task, layout: &Layout) -> Result<Option<Receipt>> {
+    let Some((pass, ordinal)) = task.upstream else { return Ok(None) };
+    let before = walked_before(plan, pass, ordinal)?;
+    Receipt::require(layout, &before.id, &before.fingerprint).map(Some)
+}
+
+fn walked_before(plan: &Plan, pass: usize, ordinal: u32) -> Result<&Task> {
+    let task = plan.passes.get(pass).and_then(|p| p.tasks.get(ordinal as usize));
+    task.ok_or_else(|| Error::bug("a task follows one that the plan does not have"))
+}
+
+fn open_reader(plan: &Plan, task: &Task, layout: &Layout) -> Result<Box<dyn Reader>> {
+    match &task.input {
+        Input::Split { source, split, .. } => {
+            for file in &split.files {
+                let now = std::fs::metadata(&file.path).map_err(|e| Error::io("open", &file.path, e))?;
+                if now.len() != file.size {
+                    return Err(Error::new(
+                        Kind::Changed,
+                        format!(
+                            "`{}` has {} bytes, but had {} when the run was planned",
+                            file.path.display(),
+                            now.len(),
+                            file.size
+                        ),
+                    )
+                    .hint("run again once the input rests"));
+                }
+            }
+            source.open(split, &plan.fields)
+        }
+        Input::Held { pass, ordinal } => {
+            held::open(&layout.held(&walked_before(plan, *pass, *ordinal)?.id), &plan.fields)
+        }
+    }
+}
+
+fn open_applies(
+    plan: &Plan,
+    pass: &Pass,
+    task: &Task,
+    upstream: Option<&Receipt>,
+    layout: &Layout,
+) -> Result<Vec<Option<Arc<dyn Apply>>>> {
+    let chain = pass.chains.get(task.chain).ok_or_else(|| Error::bug("a task names no chain"))?;
+    let mut applies = Vec::new();
+    for step in &chain.steps {
+        let Action::Apply { pass: from, global } = step.action else {
+            applies.push(None);
+            continue;
+        };
+        let (Some(receipt), Some((before, ordinal))) = (upstream, task.upstream) else {
+            return Err(Error::bug("findings are applied to documents that nobody mapped"));
+        };
+        let Some(Pass { end: End::Barrier { globals, .. }, .. }) = plan.passes.get(from) else {
+            return Err(Error::bug("findings of a pass that has no barrier"));
+        };
+        let found_by =
+            globals.get(global).filter(|_| before == from).ok_or_else(|| Error::bug("findings of another pass"))?;
+        let mut found = Found::open(&layout.found(&plan.finish_id(from, global)), &found_by.fingerprint)?;
+        let identity = SplitIdentity { task: receipt.fingerprint.clone(), rows: receipt.total_rows() };
+        let (shared, split) = (found.shared()?, found.split(ordinal, &identity)?);
+        applies.push(Some(found_by.global.apply(&shared, &split, &plan.fields)?));
+    }
+    Ok(applies)
+}
