@@ -1,4 +1,7 @@
 //! Bytes in and out.
 
 pub mod atomic;
+pub mod codec;
 pub mod columns;
+pub mod glob;
+pub mod lines;

@@ -17,6 +17,7 @@ mod about;
 mod build;
 mod entry;
 mod global;
+pub mod settings;
 mod sink;
 mod source;
 
