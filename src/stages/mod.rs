@@ -1,15 +1,46 @@
 //! The stages, one file each. No stage knows another; all that the house knows of them is [`catalog`].
 
-use crate::stage::Entry;
+use crate::stage::{Entry, Family};
 
 /// Every stage, by family and name.
 pub fn catalog() -> impl Iterator<Item = &'static Entry> {
     FAMILIES.iter().flat_map(|family| family.iter())
 }
 
-/// The stage called `name`.
-pub fn find(name: &str) -> Option<&'static Entry> {
-    catalog().find(|entry| entry.about.name == name)
+/// Where a stage may stand in a pipeline. A reader and a writer of one format share their name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// Under `read:`
+    Read,
+    /// Under `steps:`
+    Steps,
+    /// Under `write:`
+    Write,
+}
+
+impl Place {
+    /// Where stages of `family` stand.
+    pub fn of(family: Family) -> Self {
+        match family {
+            Family::Read => Self::Read,
+            Family::Write => Self::Write,
+            _ => Self::Steps,
+        }
+    }
+
+    /// The key it stands under.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Steps => "steps",
+            Self::Write => "write",
+        }
+    }
+}
+
+/// The stage called `name` that stands at `place`.
+pub fn find(name: &str, place: Place) -> Option<&'static Entry> {
+    catalog().find(|entry| entry.about.name == name && Place::of(entry.about.family) == place)
 }
 
 static FAMILIES: &[&[Entry]] =

@@ -4,3 +4,5 @@ use crate::stage::Entry;
 
 /// The stages of this family, by name.
 pub static STAGES: &[Entry] = &[];
+
+pub mod jsonl;

@@ -1,0 +1,406 @@
+//! Reads JSON lines: one object a line, in any compression.
+//!
+//! Members that a stage reads become fields; all others are carried raw and written back, so that nothing of the input is
+//! lost. A line that is no document is quarantined alone: peers lose the rest of the file, silently.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::doc::{Document, FieldTable, FieldType, Origin, Value};
+use crate::error::{Error, Result};
+use crate::io::codec::{self, Codec};
+use crate::io::glob::{self, FileEntry};
+use crate::io::lines::{Framed, Lines};
+use crate::stage::settings::{ByteSize, Paths};
+use crate::stage::{
+    About, BadRecord, Build, Family, FilePart, Morsel, Read, Reader, Settings, Source, Split, Stage, pack,
+};
+
+/// Member in which our own writer leaves the document's id; not carried on when read again.
+pub const ID_MEMBER: &str = "tamis_id";
+
+/// Plain files are cut into parts of this size, and small files gathered up to it.
+const SPLIT: u64 = 64 << 20;
+
+/// Settings of `jsonl`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Jsonl {
+    /// Files or patterns, read in the order of their paths.
+    pub paths: Paths,
+    /// The member that holds the text.
+    #[serde(default = "text")]
+    pub text: String,
+    /// Longest line in bytes; longer ones are quarantined without being held in memory.
+    #[serde(default = "max_record")]
+    pub max_record: ByteSize,
+}
+
+fn text() -> String {
+    "text".into()
+}
+
+fn max_record() -> ByteSize {
+    ByteSize(64 << 20)
+}
+
+impl Settings for Jsonl {
+    const ABOUT: About = About {
+        shorthand: Some("paths"),
+        reasons: &[
+            ("bad_json", "the line is not JSON (a lone surrogate in an escape included)"),
+            ("not_an_object", "the line is JSON, but no object"),
+            ("missing_text", "the object has no text member"),
+            ("text_not_a_string", "the text member is no string"),
+            ("invalid_utf8", "the line is not UTF-8"),
+            ("line_too_long", "the line is longer than `max_record`"),
+            ("truncated", "the file ends inside its compressed data"),
+            ("corrupt", "the compressed data is damaged from here on"),
+        ],
+        ..About::new("jsonl", Family::Read, "reads JSON lines, one document each")
+    };
+
+    fn build(self, cx: &mut Build<'_>) -> Result<Stage> {
+        cx.opens();
+        Ok(Stage::Source(Arc::new(Source_ { settings: Arc::new(self), source: cx.flow.into() })))
+    }
+}
+
+struct Source_ {
+    settings: Arc<Jsonl>,
+    source: Arc<str>,
+}
+
+impl Source for Source_ {
+    fn splits(&self) -> Result<Vec<Split>> {
+        let mut parts = Vec::new();
+        for FileEntry { path, size, mtime_ns } in glob::expand(&self.settings.paths.0)? {
+            let part = |range| FilePart { path: path.clone(), size, mtime_ns, range };
+            if size > SPLIT && codec::detect(&path)? == Codec::Plain {
+                let cuts = size.div_ceil(SPLIT);
+                parts.extend((0..cuts).map(|n| part(Some(n * SPLIT..((n + 1) * SPLIT).min(size)))));
+            } else {
+                parts.push(part(None));
+            }
+        }
+        Ok(pack(parts, SPLIT))
+    }
+
+    fn open(&self, split: &Split, fields: &Arc<FieldTable>) -> Result<Box<dyn Reader>> {
+        let wanted = fields
+            .iter()
+            .filter(|(_, name, kind)| *kind != FieldType::Tokens && *name != self.settings.text)
+            .map(|(slot, name, kind)| (name.to_owned(), (slot, kind)))
+            .collect();
+        let parser = Arc::new(Parser { text: self.settings.text.clone(), source: self.source.clone(), wanted });
+        let files = split.files.clone().into_iter();
+        Ok(Box::new(Running { settings: self.settings.clone(), files, open: None, parser }))
+    }
+}
+
+struct Running {
+    settings: Arc<Jsonl>,
+    files: std::vec::IntoIter<FilePart>,
+    open: Option<(Arc<str>, Lines)>,
+    parser: Arc<Parser>,
+}
+
+impl Running {
+    fn open(&self, part: &FilePart) -> Result<Lines> {
+        let max = self.settings.max_record.0 as usize;
+        let Some(range) = &part.range else { return Ok(Lines::new(codec::open(&part.path)?, 0, max)) };
+        let from = range.start.saturating_sub(1);
+        let lines = Lines::new(Box::new(codec::open_at(&part.path, from)?), from, max).until(range.end);
+        if range.start == 0 {
+            return Ok(lines);
+        }
+        lines.skip_first().map_err(|e| Error::io("read", &part.path, e))
+    }
+}
+
+impl Reader for Running {
+    fn next(&mut self) -> Result<Option<Morsel>> {
+        loop {
+            let Some((file, lines)) = &mut self.open else {
+                let Some(part) = self.files.next() else { return Ok(None) };
+                let lines = self.open(&part)?;
+                self.open = Some((part.path.to_string_lossy().into(), lines));
+                continue;
+            };
+            let file = file.clone();
+            let Some(framed) = lines.next() else {
+                self.open = None;
+                continue;
+            };
+            return Ok(Some(self.morsel(file, framed)));
+        }
+    }
+}
+
+impl Running {
+    fn morsel(&self, file: Arc<str>, framed: Framed) -> Morsel {
+        match framed {
+            Framed::Lines { at, bytes } => {
+                let parser = self.parser.clone();
+                Morsel::new(bytes.len() as u64, move |each| parser.lines(&file, at, &bytes, each))
+            }
+            Framed::TooLong { at, length, head } => {
+                let detail = format!("a line of {length} bytes; `max_record` allows {}", self.settings.max_record.0);
+                let bad = BadRecord::new(&file, at, "line_too_long", detail, &head);
+                Morsel::new(length, move |each| each(Read::Bad(bad)))
+            }
+            Framed::Damaged { at, reason, detail, head } => {
+                let bad = BadRecord::new(&file, at, reason, detail, &head);
+                Morsel::new(head.len() as u64, move |each| each(Read::Bad(bad)))
+            }
+        }
+    }
+}
+
+/// Turns lines into documents, on any worker.
+struct Parser {
+    text: String,
+    source: Arc<str>,
+    wanted: BTreeMap<String, (u16, FieldType)>,
+}
+
+impl Parser {
+    fn lines(&self, file: &Arc<str>, at: u64, bytes: &[u8], each: &mut dyn FnMut(Read)) {
+        let mut start = 0;
+        for end in memchr::memchr_iter(b'\n', bytes).chain([bytes.len()]) {
+            let line = bytes.get(start..end).unwrap_or_default();
+            if !line.iter().all(u8::is_ascii_whitespace) {
+                let offset = at + start as u64;
+                each(match self.line(file, offset, line) {
+                    Ok(doc) => Read::Document(Box::new(doc)),
+                    Err((reason, detail)) => Read::Bad(BadRecord::new(file, offset, reason, detail, line)),
+                });
+            }
+            start = end + 1;
+        }
+    }
+
+    fn line(&self, file: &Arc<str>, at: u64, line: &[u8]) -> Result<Document, (&'static str, String)> {
+        let line = std::str::from_utf8(line).map_err(|e| ("invalid_utf8", e.to_string()))?;
+        let mut json = serde_json::Deserializer::from_str(line);
+        let members = json.deserialize_any(Object { parser: self }).and_then(|members| json.end().map(|()| members));
+        let members = members.map_err(|e| ("bad_json", e.to_string()))?;
+        let Some(members) = members else {
+            return Err(("not_an_object", "the line is JSON, but no object".into()));
+        };
+        let text = match members.text {
+            TextMember::String(text) => text,
+            TextMember::Missing => return Err(("missing_text", format!("the object has no member `{}`", self.text))),
+            TextMember::Other => return Err(("text_not_a_string", format!("the member `{}` is no string", self.text))),
+        };
+        let mut doc = Document::new(Origin { source: self.source.clone(), file: file.clone(), at }, text);
+        for (slot, value) in members.fields {
+            doc.fields.put(slot, value);
+        }
+        doc.rest = members.rest;
+        Ok(doc)
+    }
+}
+
+/// What an object held.
+struct Members {
+    text: TextMember,
+    fields: Vec<(u16, Value)>,
+    rest: String,
+}
+
+enum TextMember {
+    Missing,
+    String(String),
+    Other,
+}
+
+struct Object<'p> {
+    parser: &'p Parser,
+}
+
+impl<'de> Visitor<'de> for Object<'_> {
+    type Value = Option<Members>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut members = Members { text: TextMember::Missing, fields: Vec::new(), rest: String::new() };
+        while let Some(Key(key)) = map.next_key::<Key<'de>>()? {
+            if key == self.parser.text {
+                members.text = map.next_value_seed(TextSeed)?;
+                continue;
+            }
+            let raw: &'de RawValue = map.next_value()?;
+            if key == ID_MEMBER {
+                continue;
+            }
+            let value =
+                self.parser.wanted.get(key.as_ref()).and_then(|(slot, kind)| Some((*slot, typed(raw.get(), *kind)?)));
+            match value {
+                Some(field) => members.fields.push(field),
+                None => push_member(&mut members.rest, &key, raw.get()),
+            }
+        }
+        Ok(Some(members))
+    }
+
+    fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(None)
+    }
+    fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+}
+
+/// Appends a member to raw JSON members.
+fn push_member(rest: &mut String, key: &str, raw: &str) {
+    if !rest.is_empty() {
+        rest.push(',');
+    }
+    if key.bytes().all(|b| b >= 0x20 && b != b'"' && b != b'\\') {
+        rest.push('"');
+        rest.push_str(key);
+        rest.push('"');
+    } else {
+        rest.push_str(&serde_json::Value::from(key).to_string());
+    }
+    rest.push(':');
+    rest.push_str(raw);
+}
+
+/// The value as the type asked for; `None` leaves it among the raw members.
+fn typed(raw: &str, kind: FieldType) -> Option<Value> {
+    match kind {
+        FieldType::Str => serde_json::from_str(raw).ok().map(Value::Str),
+        FieldType::I64 => serde_json::from_str(raw).ok().map(Value::I64),
+        FieldType::F64 => serde_json::from_str(raw).ok().map(Value::F64),
+        FieldType::Bool => serde_json::from_str(raw).ok().map(Value::Bool),
+        FieldType::Tokens => None,
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Key<'k>(#[serde(borrow)] std::borrow::Cow<'k, str>);
+
+struct TextSeed;
+
+impl<'de> DeserializeSeed<'de> for TextSeed {
+    type Value = TextMember;
+    fn deserialize<D: Deserializer<'de>>(self, d: D) -> Result<TextMember, D::Error> {
+        d.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for TextSeed {
+    type Value = TextMember;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+    fn visit_str<E>(self, text: &str) -> Result<TextMember, E> {
+        Ok(TextMember::String(text.to_owned()))
+    }
+    fn visit_string<E>(self, text: String) -> Result<TextMember, E> {
+        Ok(TextMember::String(text))
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<TextMember, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(TextMember::Other)
+    }
+    fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut seq: A) -> Result<TextMember, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(TextMember::Other)
+    }
+    fn visit_bool<E>(self, _: bool) -> Result<TextMember, E> {
+        Ok(TextMember::Other)
+    }
+    fn visit_i64<E>(self, _: i64) -> Result<TextMember, E> {
+        Ok(TextMember::Other)
+    }
+    fn visit_u64<E>(self, _: u64) -> Result<TextMember, E> {
+        Ok(TextMember::Other)
+    }
+    fn visit_f64<E>(self, _: f64) -> Result<TextMember, E> {
+        Ok(TextMember::Other)
+    }
+    fn visit_unit<E>(self) -> Result<TextMember, E> {
+        Ok(TextMember::Other)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(lines: &[u8]) -> Vec<Result<Document, &'static str>> {
+        let mut table = FieldTable::default();
+        table.field::<f64>("score").unwrap();
+        let wanted = table.iter().map(|(slot, name, kind)| (name.to_owned(), (slot, kind))).collect();
+        let parser = Parser { text: "text".into(), source: "s".into(), wanted };
+        let mut all = Vec::new();
+        parser.lines(&"f".into(), 0, lines, &mut |read| {
+            all.push(match read {
+                Read::Document(doc) => Ok(*doc),
+                Read::Bad(bad) => Err(bad.reason),
+            });
+        });
+        all
+    }
+
+    #[test]
+    fn each_bad_line_is_lost_alone() {
+        let lines = b"{\"text\":\"a\"}\n{bad\n[1]\n{\"text\":5}\n{\"x\":1}\n{\"text\":\"\xff\"}\n\n{\"text\":\"\\ud800\"}\n\"s\"\n{\"text\":null}\n{\"text\":\"b\"}";
+        let endings: Vec<_> = read(lines).into_iter().map(|r| r.map(|d| d.text.into_string())).collect();
+        assert_eq!(
+            endings,
+            [
+                Ok("a".to_owned()),
+                Err("bad_json"),
+                Err("not_an_object"),
+                Err("text_not_a_string"),
+                Err("missing_text"),
+                Err("invalid_utf8"),
+                Err("bad_json"),
+                Err("not_an_object"),
+                Err("text_not_a_string"),
+                Ok("b".to_owned()),
+            ]
+        );
+    }
+
+    #[test]
+    fn members_nobody_reads_are_carried_raw() {
+        let line = br#"{"id": "x", "text":"t","score":1.50,"m":{"a": [1, 2]},"k\"":1e3,"tamis_id":"00"}"#;
+        let doc = read(line).remove(0).unwrap();
+        assert_eq!(doc.rest, r#""id":"x","m":{"a": [1, 2]},"k\"":1e3"#);
+        assert_eq!(doc.fields.slot(0), &Value::F64(1.5));
+        let doc = read(br#"{"text":"t","score":"high"}"#).remove(0).unwrap();
+        assert_eq!(doc.rest, r#""score":"high""#);
+    }
+}
