@@ -1,1 +1,5 @@
-fn main() {}
+//! The `tamis` command.
+
+fn main() -> std::process::ExitCode {
+    tamis::cli::main()
+}

@@ -1,14 +1,16 @@
 //! The typed pipeline: what the plan is made from.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
+use super::diagnose::Files;
 use super::expr::Expr;
 use crate::stage::Entry;
 
-/// Where something stands in the file: byte offsets into [`Pipeline::text`].
+/// Where something stands: byte offsets into one of [`Pipeline::files`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Span {
+    /// Which file: 0 is the pipeline's own.
+    pub file: u16,
     /// First byte.
     pub start: usize,
     /// Byte after the last.
@@ -22,8 +24,8 @@ pub struct Pipeline {
     pub name: String,
     /// Its file.
     pub path: PathBuf,
-    /// The file's text, for pointing into.
-    pub text: Arc<str>,
+    /// Its file and the presets it uses, for pointing into.
+    pub files: Files,
     /// Its flows, in file order. At least one.
     pub flows: Vec<Flow>,
     /// Ceilings.
@@ -34,16 +36,6 @@ pub struct Pipeline {
     pub run_dir: Option<PathBuf>,
     /// `tests:`
     pub tests: Vec<Test>,
-}
-
-impl Pipeline {
-    /// `file:line:column` of a place in the file.
-    pub fn place(&self, span: Span) -> String {
-        let before = self.text.get(..span.start).unwrap_or_default();
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().map_or(0, |l| l.chars().count()) + 1;
-        format!("{}:{line}:{column}", self.path.display())
-    }
 }
 
 /// One branch.

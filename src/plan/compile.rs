@@ -10,12 +10,28 @@ use super::{
 };
 use crate::doc::FieldTable;
 use crate::error::{Error, Result};
-use crate::pipeline::{Flow, Inputs, Pipeline, Step};
+use crate::pipeline::{Diagnostic, Diagnostics, Flow, Inputs, Pipeline, Span, Step};
 use crate::stage::{Build, Global, Scope, Sink, Source, Split, Stage};
 
-/// Compiles `pipeline`. Lists inputs and reads resource files; every error names the step and its place in the file.
-pub fn compile(pipeline: &Pipeline) -> Result<Plan> {
-    let built = Builder::new(pipeline).all()?;
+/// Compiles `pipeline`. Lists inputs and reads resource files; every mistake is found, each with its place in the file.
+pub fn compile(pipeline: &Pipeline) -> Result<Plan, Diagnostics> {
+    let mut builder = Builder::new(pipeline);
+    for index in 0..pipeline.flows.len() {
+        builder.flow(index);
+    }
+    if !builder.found.is_empty() {
+        return Err(Diagnostics(builder.found));
+    }
+    let built =
+        Built { flows: builder.flows.into_values().map(|f| f.0).collect(), table: builder.table, loads: builder.loads };
+    passes(pipeline, built).map_err(|error| {
+        let mut diagnostic = Diagnostic::of(&pipeline.files, Span::default(), &error);
+        diagnostic.line = 0;
+        Diagnostics(vec![diagnostic])
+    })
+}
+
+fn passes(pipeline: &Pipeline, built: Built) -> Result<Plan> {
     let mut passes = Passes { built: &built, passes: Vec::new() };
     for (index, flow) in pipeline.flows.iter().enumerate() {
         if !flow.writes.is_empty() {
@@ -38,25 +54,27 @@ pub fn compile(pipeline: &Pipeline) -> Result<Plan> {
 }
 
 /// A step with its stage built.
-struct BuiltStep {
+pub(super) struct BuiltStep {
     label: String,
     /// Name, version, settings, condition, mode and resources: what the fingerprint is made of.
     print: String,
-    stage: BuiltStage,
-    when: Option<Condition>,
-    annotate: Option<crate::doc::Field<String>>,
+    pub(super) stage: BuiltStage,
+    /// For a reader, its input.
+    splits: Vec<Split>,
+    pub(super) when: Option<Condition>,
+    pub(super) annotate: Option<crate::doc::Field<String>>,
 }
 
-enum BuiltStage {
+pub(super) enum BuiltStage {
     Source(Arc<dyn Source>),
     Transform(Arc<SharedTransform>),
     Global(Arc<dyn Global>),
     Sink(Arc<dyn Sink>),
 }
 
-struct BuiltFlow {
+pub(super) struct BuiltFlow {
     reads: Vec<BuiltStep>,
-    steps: Vec<BuiltStep>,
+    pub(super) steps: Vec<BuiltStep>,
     writes: Vec<BuiltStep>,
 }
 
@@ -68,74 +86,86 @@ struct Built {
 }
 
 /// Builds every stage, flow by flow, upstream first, so that fields are known where they are read.
-struct Builder<'p> {
+pub(super) struct Builder<'p> {
     pipeline: &'p Pipeline,
-    table: FieldTable,
+    pub(super) table: FieldTable,
     loads: BTreeSet<String>,
-    flows: BTreeMap<usize, (BuiltFlow, Scope)>,
+    pub(super) flows: BTreeMap<usize, (BuiltFlow, Scope)>,
     many_flows: bool,
+    list_inputs: bool,
+    pub(super) found: Vec<Diagnostic>,
 }
 
 impl<'p> Builder<'p> {
     fn new(pipeline: &'p Pipeline) -> Self {
-        let many_flows = pipeline.flows.len() > 1;
-        Self { pipeline, table: FieldTable::default(), loads: BTreeSet::new(), flows: BTreeMap::new(), many_flows }
-    }
-
-    fn all(mut self) -> Result<Built> {
-        for index in 0..self.pipeline.flows.len() {
-            self.flow(index)?;
+        Self {
+            pipeline,
+            table: FieldTable::default(),
+            loads: BTreeSet::new(),
+            flows: BTreeMap::new(),
+            many_flows: pipeline.flows.len() > 1,
+            list_inputs: true,
+            found: Vec::new(),
         }
-        Ok(Built { flows: self.flows.into_values().map(|f| f.0).collect(), table: self.table, loads: self.loads })
     }
 
-    fn flow(&mut self, index: usize) -> Result<Scope> {
+    /// A builder that does not look whether the inputs are there.
+    pub(super) fn without_inputs(pipeline: &'p Pipeline) -> Self {
+        Self { list_inputs: false, ..Self::new(pipeline) }
+    }
+
+    pub(super) fn flow(&mut self, index: usize) -> Scope {
         if let Some((_, scope)) = self.flows.get(&index) {
-            return Ok(scope.clone());
+            return scope.clone();
         }
-        let flow = self.pipeline.flows.get(index).ok_or_else(|| Error::bug("a flow index is out of range"))?;
+        let Some(flow) = self.pipeline.flows.get(index) else { return Scope::default() };
         let mut scope = Scope::default();
         let mut reads = Vec::new();
         match &flow.inputs {
-            Inputs::Read(steps) => {
-                for step in steps {
-                    let source = step.source.clone();
-                    reads.push(self.step(flow, &source, step, &mut scope)?);
-                }
-            }
+            Inputs::Read(steps) => steps.iter().for_each(|s| reads.extend(self.step(flow, &s.source, s, &mut scope))),
             Inputs::From(names) => {
                 for (name, _) in names {
-                    let upstream = self.flow(flow_index(self.pipeline, name)?)?;
-                    scope.written.extend(upstream.written);
-                    scope.open |= upstream.open;
+                    if let Ok(upstream) = flow_index(self.pipeline, name) {
+                        let upstream = self.flow(upstream);
+                        scope.written.extend(upstream.written);
+                        scope.open |= upstream.open;
+                    }
                 }
             }
         }
-        let steps = flow.steps.iter().map(|s| self.step(flow, &flow.name, s, &mut scope)).collect::<Result<_>>()?;
-        let writes = flow.writes.iter().map(|s| self.step(flow, &flow.name, s, &mut scope)).collect::<Result<_>>()?;
+        let (mut steps, mut writes) = (Vec::new(), Vec::new());
+        flow.steps.iter().for_each(|s| steps.extend(self.step(flow, &flow.name, s, &mut scope)));
+        flow.writes.iter().for_each(|s| writes.extend(self.step(flow, &flow.name, s, &mut scope)));
         self.flows.insert(index, (BuiltFlow { reads, steps, writes }, scope.clone()));
-        Ok(scope)
+        scope
     }
 
-    fn step(&mut self, flow: &Flow, source: &str, step: &Step, scope: &mut Scope) -> Result<BuiltStep> {
+    /// Builds a step; a mistake is recorded, and the next step is built all the same.
+    fn step(&mut self, flow: &Flow, source: &str, step: &Step, scope: &mut Scope) -> Option<BuiltStep> {
+        match self.try_step(flow, source, step, scope) {
+            Ok(built) => Some(built),
+            Err(error) => {
+                self.found.push(Diagnostic::of(&self.pipeline.files, step.span, &error));
+                None
+            }
+        }
+    }
+
+    fn try_step(&mut self, flow: &Flow, source: &str, step: &Step, scope: &mut Scope) -> Result<BuiltStep> {
         let label = if self.many_flows { format!("{}.{}", flow.name, step.label) } else { step.label.clone() };
         let mut cx = Build::new(&step.label, source, &mut self.table, scope);
         cx.annotate = step.annotate;
         cx.memory = self.pipeline.limits.memory / 4;
-        let place = |e: Error| e.with("in", self.pipeline.place(step.span));
         let when: Option<Condition> = match &step.when {
             None => None,
             Some(expr) => {
-                let condition = expr.resolve(&mut cx).map_err(place)?;
+                let condition = expr.resolve(&mut cx)?;
                 Some(Arc::new(move |doc| condition.holds(doc)))
             }
         };
-        let stage = (step.entry.build)(step.settings.clone(), &mut cx).map_err(place)?;
-        let annotate = if step.annotate {
-            Some(cx.writes::<String>(&format!("{}.verdict", step.label)).map_err(place)?)
-        } else {
-            None
-        };
+        let stage = (step.entry.build)(step.settings.clone(), &mut cx)?;
+        let annotate =
+            if step.annotate { Some(cx.writes::<String>(&format!("{}.verdict", step.label))?) } else { None };
         let (resources, loads) = cx.into_requests();
         self.loads.extend(loads);
         let print = format!(
@@ -148,13 +178,19 @@ impl<'p> Builder<'p> {
             step.annotate,
             resources.iter().map(|r| r.digest).collect::<Vec<_>>(),
         );
+        let mut splits = Vec::new();
         let stage = match stage {
-            Stage::Source(s) => BuiltStage::Source(s),
+            Stage::Source(s) => {
+                if self.list_inputs {
+                    splits = s.splits()?;
+                }
+                BuiltStage::Source(s)
+            }
             Stage::Transform(t) => BuiltStage::Transform(Arc::new(SharedTransform::new(t))),
             Stage::Global(g) => BuiltStage::Global(g),
             Stage::Sink(s) => BuiltStage::Sink(s),
         };
-        Ok(BuiltStep { label, print, stage, when, annotate })
+        Ok(BuiltStep { label, print, stage, splits, when, annotate })
     }
 }
 
@@ -245,11 +281,8 @@ impl Passes<'_> {
     fn read(&self, flow: usize) -> Result<Vec<Stream>> {
         let mut streams = Vec::new();
         for (read, step) in self.built_flow(flow)?.reads.iter().enumerate() {
-            let BuiltStage::Source(source) = &step.stage else {
-                return Err(Error::bug("a step under `read` is no reader"));
-            };
             let loads = format!("{:?}", self.built.loads);
-            let inputs = source.splits()?.into_iter().map(|split| {
+            let inputs = step.splits.iter().cloned().map(|split| {
                 let identity = serde_json::to_string(&split).unwrap_or_default();
                 let print = Fingerprint::of([step.print.as_str(), &loads, &identity]);
                 StreamInput { from: From::Split { flow, read, split }, print, upstream: None, first_reading: true }

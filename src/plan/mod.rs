@@ -8,6 +8,7 @@
 mod compile;
 mod explain;
 mod fingerprint;
+pub mod trial;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -17,7 +18,7 @@ use crate::doc::{Document, FieldTable};
 use crate::stage::{Global, Sink, Source, Split, Transform};
 
 pub use compile::compile;
-pub use explain::{PassView, PlanView, TaskView};
+pub use explain::{PassView, PlanView, TaskView, size};
 pub use fingerprint::Fingerprint;
 
 /// Everything that will be done.

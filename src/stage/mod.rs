@@ -22,7 +22,7 @@ mod sink;
 mod source;
 
 pub use about::{About, Example, Expect, Family};
-pub use build::{Build, Resource, Scope};
+pub use build::{Build, Resource, Scope, nearest};
 pub use entry::{Entry, Settings};
 pub use global::{Apply, Corpus, Findings, Global, Links, Mapper, Records, Sorted};
 pub use sink::{Chunk, Encode, Part, PartPlace, Sink};

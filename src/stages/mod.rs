@@ -3,7 +3,7 @@
 use crate::stage::{Entry, Family};
 
 /// Every stage, by family and name.
-pub fn catalog() -> impl Iterator<Item = &'static Entry> {
+pub fn catalog() -> impl Iterator<Item = &'static Entry> + Clone {
     FAMILIES.iter().flat_map(|family| family.iter())
 }
 

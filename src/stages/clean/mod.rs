@@ -3,4 +3,6 @@
 use crate::stage::Entry;
 
 /// The stages of this family, by name.
-pub static STAGES: &[Entry] = &[];
+#[rustfmt::skip]
+pub static STAGES: &[Entry] = &[
+];

@@ -3,6 +3,6 @@
 use crate::stage::Entry;
 
 /// The stages of this family, by name.
-pub static STAGES: &[Entry] = &[];
+pub static STAGES: &[Entry] = &[Entry::of::<jsonl::WriteJsonl>()];
 
 pub mod jsonl;

@@ -1,0 +1,190 @@
+//! A single document through the per-document steps of a flow and of the flows after it: for trying and testing.
+
+use serde::Serialize;
+use serde_json::{Map, Value as Json};
+
+use super::compile::{Builder, BuiltStage, BuiltStep};
+use crate::doc::{Document, FieldTable, FieldType, Origin, Value, Verdict};
+use crate::error::{Error, Result};
+use crate::pipeline::{Diagnostic, Diagnostics, Inputs, Pipeline, Span};
+use crate::stage::Transform;
+
+/// Steps ready to be tried.
+pub struct Trial<'p> {
+    table: FieldTable,
+    source: String,
+    steps: Vec<(String, BuiltStep)>,
+    pipeline: &'p Pipeline,
+}
+
+/// What one step saw and did.
+#[derive(Debug, Clone, Serialize)]
+pub struct Tried {
+    /// The step.
+    pub label: String,
+    /// What it decided.
+    pub said: String,
+    /// How it changed the text.
+    pub change: Option<String>,
+    /// Fields it wrote.
+    pub wrote: Vec<(String, Json)>,
+}
+
+/// Where a document stopped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stop {
+    /// The step.
+    pub by: String,
+    /// The reason.
+    pub because: String,
+}
+
+/// What became of the document.
+#[derive(Debug, Clone)]
+pub struct WalkedDocument {
+    /// Step by step.
+    pub steps: Vec<Tried>,
+    /// Where it stopped, if it did.
+    pub stop: Option<Stop>,
+    /// Its text at the end.
+    pub text: String,
+    /// Its fields at the end.
+    pub fields: Map<String, Json>,
+}
+
+impl<'p> Trial<'p> {
+    /// Builds the steps that a document of `flow` meets, up to the writers. With several flows one must be named.
+    pub fn new(pipeline: &'p Pipeline, flow: Option<&str>) -> Result<Self, Diagnostics> {
+        let mistake = |message: String, hint: String| {
+            let mut diagnostic = Diagnostic::new(&pipeline.files, Span::default(), message).hint(hint);
+            diagnostic.line = 0;
+            Diagnostics(vec![diagnostic])
+        };
+        let names: Vec<&str> = pipeline.flows.iter().map(|f| f.name.as_str()).collect();
+        let listed = || format!("the flows are {}", names.join(", "));
+        let name = match (flow, names.as_slice()) {
+            (Some(name), _) => name,
+            (None, [one]) => one,
+            (None, _) => {
+                return Err(mistake(
+                    "the pipeline has several flows".into(),
+                    format!("name one with `--flow`; {}", listed()),
+                ));
+            }
+        };
+        let mut builder = Builder::without_inputs(pipeline);
+        (0..pipeline.flows.len()).for_each(|index| drop(builder.flow(index)));
+        if !builder.found.is_empty() {
+            return Err(Diagnostics(builder.found));
+        }
+        let mut steps = Vec::new();
+        let mut next = Some(name);
+        while let Some(name) = next {
+            let Some(index) = names.iter().position(|n| *n == name) else {
+                return Err(mistake(format!("no flow is called `{name}`"), listed()));
+            };
+            let Some((built, _)) = builder.flows.remove(&index) else { break };
+            let declared = pipeline.flows.get(index).map(|f| f.steps.as_slice()).unwrap_or_default();
+            steps.extend(declared.iter().map(|s| s.label.clone()).zip(built.steps));
+            let takes = |f: &&crate::pipeline::Flow| matches!(&f.inputs, Inputs::From(from) if from.iter().any(|(n, _)| n == name));
+            next = pipeline.flows.iter().find(takes).map(|f| f.name.as_str());
+        }
+        Ok(Self { table: builder.table, source: name.to_owned(), steps, pipeline })
+    }
+
+    /// Walks a document; with `only`, through the step of that label alone.
+    pub fn walk(&mut self, text: String, fields: &Map<String, Json>, only: Option<&str>) -> Result<WalkedDocument> {
+        let file = self.pipeline.path.to_string_lossy();
+        let origin = Origin { source: self.source.as_str().into(), file: file.as_ref().into(), at: 0 };
+        let mut doc = Document::new(origin, text);
+        for (name, value) in fields {
+            let Some((slot, kind)) = self.table.lookup(name) else { continue };
+            doc.fields.put(
+                slot,
+                from_json(value, kind).ok_or_else(|| {
+                    Error::pipeline(format!("the field `{name}` holds {}, and {value} is not", kind.name()))
+                })?,
+            );
+        }
+        let mut walked = WalkedDocument { steps: Vec::new(), stop: None, text: String::new(), fields: Map::new() };
+        for (label, step) in self.steps.iter_mut().filter(|(label, _)| only.is_none_or(|only| only == label)) {
+            let tried = try_step(label, step, &mut doc, &self.table);
+            walked.steps.push(tried.0);
+            if let Verdict::Drop(reason) = tried.1 {
+                walked.stop = Some(Stop { by: label.clone(), because: reason.word.to_owned() });
+                break;
+            }
+        }
+        for (slot, name, _) in self.table.iter() {
+            if let Some(value) = to_json(doc.fields.slot(slot)) {
+                walked.fields.insert(name.to_owned(), value);
+            }
+        }
+        walked.text = doc.text.into_string();
+        Ok(walked)
+    }
+}
+
+fn try_step(label: &str, step: &mut BuiltStep, doc: &mut Document, table: &FieldTable) -> (Tried, Verdict) {
+    let mut tried = Tried { label: label.to_owned(), said: String::new(), change: None, wrote: Vec::new() };
+    if step.when.as_ref().is_some_and(|holds| !holds(doc)) {
+        tried.said = "passed by: `when` does not hold".into();
+        return (tried, Verdict::Keep);
+    }
+    let BuiltStage::Transform(stage) = &step.stage else {
+        tried.said = "passed by: it needs the whole corpus".into();
+        return (tried, Verdict::Keep);
+    };
+    let (text, fields) = (doc.text.as_str().to_owned(), doc.fields.clone());
+    let mut running: Box<dyn Transform> = stage.fresh();
+    let mut verdict = running.apply(doc);
+    tried.said = words(verdict);
+    if let Some(field) = step.annotate {
+        let word = if let Verdict::Drop(reason) = verdict { reason.word } else { "keep" };
+        doc.set(field, word.to_owned());
+        verdict = Verdict::Keep;
+        tried.said.push_str(" (only annotated)");
+    }
+    if doc.text.as_str() != text {
+        tried.change = Some(format!("the text: {} → {} characters", text.chars().count(), doc.text.chars()));
+    }
+    for (slot, name, _) in table.iter() {
+        if doc.fields.slot(slot) != fields.slot(slot)
+            && let Some(value) = to_json(doc.fields.slot(slot))
+        {
+            tried.wrote.push((name.to_owned(), value));
+        }
+    }
+    (tried, verdict)
+}
+
+fn words(verdict: Verdict) -> String {
+    match verdict {
+        Verdict::Keep => "kept".to_owned(),
+        Verdict::Drop(reason) => match (reason.number, reason.limit) {
+            (Some(number), Some(limit)) => format!("dropped because {} ({number} against {limit})", reason.word),
+            _ => format!("dropped because {}", reason.word),
+        },
+    }
+}
+
+fn from_json(value: &Json, kind: FieldType) -> Option<Value> {
+    match kind {
+        FieldType::Str => value.as_str().map(|s| Value::Str(s.to_owned())),
+        FieldType::I64 => value.as_i64().map(Value::I64),
+        FieldType::F64 => value.as_f64().map(Value::F64),
+        FieldType::Bool => value.as_bool().map(Value::Bool),
+        FieldType::Tokens => serde_json::from_value(value.clone()).ok().map(Value::Tokens),
+    }
+}
+
+fn to_json(value: &Value) -> Option<Json> {
+    Some(match value {
+        Value::Null => return None,
+        Value::Str(text) => text.as_str().into(),
+        Value::I64(n) => (*n).into(),
+        Value::F64(n) => (*n).into(),
+        Value::Bool(b) => (*b).into(),
+        Value::Tokens(ids) => ids.clone().into(),
+    })
+}
