@@ -4,4 +4,7 @@ pub mod atomic;
 pub mod codec;
 pub mod columns;
 pub mod glob;
+pub mod http;
 pub mod lines;
+pub mod mapped;
+pub mod warc;

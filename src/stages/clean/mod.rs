@@ -3,9 +3,8 @@
 use crate::stage::Entry;
 
 /// The stages of this family, by name.
-#[rustfmt::skip]
-pub static STAGES: &[Entry] = &[
-    Entry::of::<normalize_unicode::NormalizeUnicode>(),
-];
+pub static STAGES: &[Entry] =
+    &[Entry::of::<extract_html::ExtractHtml>(), Entry::of::<normalize_unicode::NormalizeUnicode>()];
 
+pub mod extract_html;
 pub mod normalize_unicode;

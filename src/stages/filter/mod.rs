@@ -3,12 +3,8 @@
 use crate::stage::Entry;
 
 /// The stages of this family, by name.
-#[rustfmt::skip]
-pub static STAGES: &[Entry] = &[
-    Entry::of::<gopher_quality::GopherQuality>(),
-    Entry::of::<language::Language>(),
-    Entry::of::<length::Length>(),
-];
+pub static STAGES: &[Entry] =
+    &[Entry::of::<gopher_quality::GopherQuality>(), Entry::of::<language::Language>(), Entry::of::<length::Length>()];
 
 pub mod gopher_quality;
 pub mod language;

@@ -247,10 +247,14 @@ mod tests {
         for line in goldens.lines() {
             let golden: serde_json::Value = serde_json::from_str(line).unwrap();
             let scores = model.predict(golden["text"].as_str().unwrap(), &mut scratch).to_vec();
-            for (label, score) in golden["labels"].as_array().unwrap().iter().zip(golden["scores"].as_array().unwrap()) {
+            for (label, score) in golden["labels"].as_array().unwrap().iter().zip(golden["scores"].as_array().unwrap())
+            {
                 let label = format!("__label__{}", label.as_str().unwrap());
                 let ours = scores[model.labels().iter().position(|l| *l == label).unwrap()];
-                assert!((f64::from(ours) - score.as_f64().unwrap()).abs() < 1e-5, "{label}: {ours} and {score} for {line}");
+                assert!(
+                    (f64::from(ours) - score.as_f64().unwrap()).abs() < 1e-5,
+                    "{label}: {ours} and {score} for {line}"
+                );
             }
             lines += 1;
         }
