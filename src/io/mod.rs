@@ -3,8 +3,10 @@
 pub mod atomic;
 pub mod codec;
 pub mod columns;
+pub mod epub;
 pub mod glob;
 pub mod http;
 pub mod lines;
 pub mod mapped;
+pub mod mediawiki;
 pub mod warc;

@@ -3,9 +3,19 @@
 use crate::stage::Entry;
 
 /// The stages of this family, by name.
-pub static STAGES: &[Entry] = &[Entry::of::<jsonl::Jsonl>(), Entry::of::<warc::Warc>(), Entry::of::<wet::Wet>()];
+pub static STAGES: &[Entry] = &[
+    Entry::of::<books::Books>(),
+    Entry::of::<code::Code>(),
+    Entry::of::<jsonl::Jsonl>(),
+    Entry::of::<warc::Warc>(),
+    Entry::of::<wet::Wet>(),
+    Entry::of::<wikipedia::Wikipedia>(),
+];
 
+pub mod books;
+pub mod code;
 pub mod jsonl;
 pub mod warc;
 mod warc_source;
 pub mod wet;
+pub mod wikipedia;
