@@ -7,6 +7,7 @@ pub mod io;
 pub mod pipeline;
 pub mod plan;
 pub mod run;
+pub mod sketch;
 pub mod stage;
 pub mod stages;
 pub mod stats;

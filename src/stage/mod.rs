@@ -15,11 +15,15 @@
 
 mod about;
 mod build;
+pub mod clusters;
 mod entry;
 mod global;
 pub mod settings;
 mod sink;
 mod source;
+#[cfg(test)]
+pub(crate) mod testing;
+pub mod varint;
 
 pub use about::{About, Example, Expect, Family};
 pub use build::{Build, Resource, Scope, nearest};

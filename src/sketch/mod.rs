@@ -1,0 +1,8 @@
+//! Sketches and the algebra of duplicates: seeded hashes, MinHash, S-curves, union-find. Knows no document.
+
+pub mod hash;
+pub mod minhash;
+pub mod minhash_datatrove;
+pub mod scurve;
+pub mod shingle;
+pub mod union_find;

@@ -1,0 +1,166 @@
+//! A whole run of one global stage in memory, for tests: map, sort, reduce, finish, apply, on any cutting into splits.
+
+use std::io::{BufRead, Cursor};
+use std::sync::Arc;
+
+use super::{Build, Corpus, Global, Links, Records, Scope, Settings, Sorted, Stage};
+use crate::doc::{DocRef, Document, FieldTable, Origin, Verdict};
+use crate::error::{Error, Result};
+
+/// A global stage with the field table it was built on.
+pub struct Built {
+    pub stage: Arc<dyn Global>,
+    pub fields: Arc<FieldTable>,
+}
+
+/// Builds the global stage of `settings` (JSON). `prepare` declares what an earlier stage would have written.
+pub fn build<S: Settings>(settings: &str, annotate: bool, prepare: impl FnOnce(&mut Build<'_>)) -> Result<Built> {
+    let (mut table, mut scope) = (FieldTable::default(), Scope::default());
+    let settings: S = serde_json::from_str(settings).map_err(|e| Error::pipeline(e.to_string()))?;
+    let mut cx = Build::new(S::ABOUT.name, "web", &mut table, &mut scope);
+    prepare(&mut cx);
+    cx.annotate = annotate;
+    let stage = settings.build(&mut cx)?;
+    let Stage::Global(stage) = stage else { panic!("not a global stage") };
+    Ok(Built { stage, fields: Arc::new(table) })
+}
+
+/// A document of `source`, the `at`-th of its file.
+pub fn doc(source: &str, at: u64, text: &str) -> Document {
+    Document::new(Origin { source: source.into(), file: "test.jsonl".into(), at }, text.to_owned())
+}
+
+/// Documents of one source with these texts.
+pub fn docs(texts: &[impl AsRef<str>]) -> Vec<Document> {
+    texts.iter().enumerate().map(|(at, text)| doc("web", at as u64, text.as_ref())).collect()
+}
+
+/// What became of each document, in corpus order, and the notes.
+#[derive(Debug)]
+pub struct Outcome {
+    pub verdicts: Vec<Verdict>,
+    pub docs: Vec<Document>,
+    pub notes: Vec<String>,
+}
+
+impl Outcome {
+    /// The documents that were kept.
+    pub fn kept(&self) -> Vec<Document> {
+        self.docs.iter().zip(&self.verdicts).filter(|(_, v)| v.keeps()).map(|(d, _)| d.clone()).collect()
+    }
+
+    /// The texts of the documents that were kept.
+    pub fn texts(&self) -> Vec<String> {
+        self.kept().into_iter().map(|d| d.text.into_string()).collect()
+    }
+
+    /// Which documents were kept.
+    pub fn keeps(&self) -> Vec<bool> {
+        self.verdicts.iter().map(Verdict::keeps).collect()
+    }
+}
+
+impl Built {
+    /// Runs the stage over `docs` cut after every number of documents in `cuts` (the rest is one more split).
+    pub fn run(&self, docs: Vec<Document>, cuts: &[usize]) -> Result<Outcome> {
+        let splits = cut(docs, cuts);
+        let corpus = Corpus { rows: splits.iter().map(|s| s.len() as u32).collect() };
+        let parts = self.map(&splits)?;
+        let mut links = Vec::new();
+        for (part, mut records) in parts.into_iter().enumerate() {
+            records.sort_unstable();
+            let mut sorted = InMemory { records: records.into_iter(), corpus: &corpus, current: Vec::new() };
+            let mut bytes = Vec::new();
+            self.stage.reduce(part as u32, &mut sorted, &mut bytes)?;
+            links.push(bytes);
+        }
+        let found = self.stage.finish(&mut Parts(links), &corpus)?;
+        assert_eq!(found.splits.len(), corpus.rows.len(), "findings for every split");
+        let mut outcome = Outcome { verdicts: Vec::new(), docs: Vec::new(), notes: found.notes };
+        for (docs, finding) in splits.into_iter().zip(&found.splits) {
+            self.apply(docs, &found.shared, finding, &mut outcome)?;
+        }
+        Ok(outcome)
+    }
+
+    fn map(&self, splits: &[Vec<Document>]) -> Result<Vec<Vec<(Vec<u8>, DocRef)>>> {
+        let mut mapper = self.stage.mapper(&self.fields)?;
+        let mut emitted = Emitted { at: DocRef { split: 0, row: 0 }, bytes: self.stage.record_bytes(), parts: Vec::new() };
+        emitted.parts.resize_with(self.stage.partitions() as usize, Vec::new);
+        for (split, docs) in splits.iter().enumerate() {
+            for (row, doc) in docs.iter().enumerate() {
+                emitted.at = DocRef { split: split as u32, row: row as u32 };
+                mapper.map(doc, &mut emitted);
+            }
+        }
+        Ok(emitted.parts)
+    }
+
+    fn apply(&self, docs: Vec<Document>, shared: &[u8], finding: &[u8], outcome: &mut Outcome) -> Result<()> {
+        let rows = self.stage.dropped_rows(shared, finding)?;
+        assert!(rows.is_some() || !self.stage.drops_by_row(), "a stage that drops by row must answer");
+        let judge = self.stage.apply(shared, finding, &self.fields)?;
+        for (row, mut doc) in docs.into_iter().enumerate() {
+            let verdict = judge.apply(row as u32, &mut doc);
+            if let Some(rows) = &rows {
+                assert_eq!(!verdict.keeps(), rows.binary_search(&(row as u32)).is_ok(), "row {row}");
+            }
+            outcome.verdicts.push(verdict);
+            outcome.docs.push(doc);
+        }
+        Ok(())
+    }
+}
+
+fn cut(mut docs: Vec<Document>, cuts: &[usize]) -> Vec<Vec<Document>> {
+    let mut splits = Vec::new();
+    for &n in cuts {
+        let rest = docs.split_off(n.min(docs.len()));
+        splits.push(std::mem::replace(&mut docs, rest));
+    }
+    splits.push(docs);
+    splits
+}
+
+struct Emitted {
+    at: DocRef,
+    bytes: usize,
+    parts: Vec<Vec<(Vec<u8>, DocRef)>>,
+}
+
+impl Records for Emitted {
+    fn emit(&mut self, part: u32, record: &[u8]) {
+        assert_eq!(record.len(), self.bytes, "records are of one size");
+        self.parts[part as usize].push((record.to_vec(), self.at));
+    }
+}
+
+struct InMemory<'a> {
+    records: std::vec::IntoIter<(Vec<u8>, DocRef)>,
+    corpus: &'a Corpus,
+    current: Vec<u8>,
+}
+
+impl Sorted for InMemory<'_> {
+    fn next(&mut self) -> Result<Option<(&[u8], DocRef)>> {
+        let Some((record, at)) = self.records.next() else { return Ok(None) };
+        self.current = record;
+        Ok(Some((&self.current, at)))
+    }
+
+    fn corpus(&self) -> &Corpus {
+        self.corpus
+    }
+}
+
+struct Parts(Vec<Vec<u8>>);
+
+impl Links for Parts {
+    fn partitions(&self) -> u32 {
+        self.0.len() as u32
+    }
+
+    fn open(&mut self, part: u32) -> Result<Box<dyn BufRead>> {
+        Ok(Box::new(Cursor::new(self.0[part as usize].clone())))
+    }
+}
