@@ -169,7 +169,10 @@ mod tests {
 
     #[test]
     fn every_compilation_gives_the_same_minima() {
-        let shingles: Vec<u64> = { let mut w = Words::new(3); (0..3000).map(|_| w.word()).collect() };
+        let shingles: Vec<u64> = {
+            let mut w = Words::new(3);
+            (0..3000).map(|_| w.word()).collect()
+        };
         let best = MinHash::new(14, 8, 1);
         let plain = MinHash { fold: Fold::Plain, ..best.clone() };
         assert_eq!(sign(&best, &shingles), sign(&plain, &shingles));

@@ -15,7 +15,10 @@ impl UnionFind {
     /// Every ordinal below `n` alone. `n` is at most 2^40.
     pub fn new(n: u64) -> Self {
         let wide = n > 1 << 32;
-        Self { low: (0..n).map(|i| i as u32).collect(), high: (0..if wide { n } else { 0 }).map(|i| (i >> 32) as u8).collect() }
+        Self {
+            low: (0..n).map(|i| i as u32).collect(),
+            high: (0..if wide { n } else { 0 }).map(|i| (i >> 32) as u8).collect(),
+        }
     }
 
     /// Number of ordinals.
@@ -85,7 +88,9 @@ mod tests {
     }
 
     fn roots(mut sets: UnionFind, links: &[(u64, u64)]) -> Vec<u64> {
-        links.iter().for_each(|&(a, b)| { sets.union(a, b); });
+        links.iter().for_each(|&(a, b)| {
+            sets.union(a, b);
+        });
         (0..sets.len()).map(|i| sets.find(i)).collect()
     }
 
@@ -115,7 +120,9 @@ mod tests {
     fn a_long_chain_is_no_stack_and_no_square() {
         let n = 1_000_000;
         let mut sets = UnionFind::new(n);
-        (1..n).rev().for_each(|i| { sets.union(i, i - 1); });
+        (1..n).rev().for_each(|i| {
+            sets.union(i, i - 1);
+        });
         assert!((0..n).all(|i| sets.find(i) == 0));
     }
 }

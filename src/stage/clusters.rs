@@ -171,10 +171,10 @@ pub fn judge(split: &[u8], fields: Option<ClusterFields>, word: &'static str) ->
     let Some(fields) = fields else {
         return Ok(Arc::new(Drops { rows: bitmap(split)?, word }));
     };
-    let (base, members) = split
-        .split_first_chunk::<8>()
-        .filter(|(_, members)| members.len() % MEMBER == 0)
-        .ok_or_else(|| Error::world("the findings of a global stage are damaged").hint("remove the run folder and run again"))?;
+    let (base, members) =
+        split.split_first_chunk::<8>().filter(|(_, members)| members.len() % MEMBER == 0).ok_or_else(|| {
+            Error::world("the findings of a global stage are damaged").hint("remove the run folder and run again")
+        })?;
     let members = members.chunks_exact(MEMBER).filter_map(Member::read).collect();
     Ok(Arc::new(Annotates { base: u64::from_le_bytes(*base), members, fields }))
 }

@@ -85,7 +85,8 @@ impl Built {
 
     fn map(&self, splits: &[Vec<Document>]) -> Result<Vec<Vec<(Vec<u8>, DocRef)>>> {
         let mut mapper = self.stage.mapper(&self.fields)?;
-        let mut emitted = Emitted { at: DocRef { split: 0, row: 0 }, bytes: self.stage.record_bytes(), parts: Vec::new() };
+        let mut emitted =
+            Emitted { at: DocRef { split: 0, row: 0 }, bytes: self.stage.record_bytes(), parts: Vec::new() };
         emitted.parts.resize_with(self.stage.partitions() as usize, Vec::new);
         for (split, docs) in splits.iter().enumerate() {
             for (row, doc) in docs.iter().enumerate() {

@@ -40,7 +40,8 @@ pub fn expect(from: &mut dyn BufRead) -> Result<u64> {
 }
 
 fn cut() -> Error {
-    Error::world("the links of a global stage are cut short").hint("remove the run folder's links of this stage and run again")
+    Error::world("the links of a global stage are cut short")
+        .hint("remove the run folder's links of this stage and run again")
 }
 
 #[cfg(test)]

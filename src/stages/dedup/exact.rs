@@ -16,7 +16,9 @@ use crate::doc::{Document, Field, FieldTable, FieldType, Value};
 use crate::error::Result;
 use crate::sketch::hash;
 use crate::stage::clusters::{self, ClusterFields, Clusters, Ordinals};
-use crate::stage::{About, Apply, Build, Corpus, Family, Findings, Global, Links, Mapper, Records, Settings, Sorted, Stage, varint};
+use crate::stage::{
+    About, Apply, Build, Corpus, Family, Findings, Global, Links, Mapper, Records, Settings, Sorted, Stage, varint,
+};
 
 /// Settings of `exact`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -266,7 +268,9 @@ impl<'de> Visitor<'de> for OfVisitor {
         match word {
             "text" => Ok(Of::Text),
             "normalized" => Ok(Of::Normalized),
-            other => Err(E::custom(format!("`{other}` is neither `text` nor `normalized`; to compare that field, write `[{other}]`"))),
+            other => Err(E::custom(format!(
+                "`{other}` is neither `text` nor `normalized`; to compare that field, write `[{other}]`"
+            ))),
         }
     }
 
@@ -313,7 +317,10 @@ mod tests {
 
     #[test]
     fn fields_are_compared_and_a_missing_one_is_equal_to_nothing() {
-        let built = build::<Exact>(r#"{"of": ["url"]}"#, false, |cx| { cx.writes::<String>("url").unwrap(); }).unwrap();
+        let built = build::<Exact>(r#"{"of": ["url"]}"#, false, |cx| {
+            cx.writes::<String>("url").unwrap();
+        })
+        .unwrap();
         let url = built.fields.find::<String>("url").unwrap();
         let mut all = docs(&["1", "2", "3", "4"]);
         all[0].set(url, "x".to_owned());

@@ -340,7 +340,7 @@ impl TarFiles {
         let kind = header.entry_type();
         let name = String::from_utf8_lossy(&header.path_bytes()).into_owned();
         let mut bytes = Vec::new();
-        (&mut self.reader).take(size.min(limit)).read_to_end(&mut bytes).map_err(io)?;
+        (&mut self.reader).take(size.min(limit.max(64 << 10))).read_to_end(&mut bytes).map_err(io)?;
         let padded = size.div_ceil(512) * 512;
         let skipped = std::io::copy(&mut (&mut self.reader).take(padded - bytes.len() as u64), &mut std::io::sink())
             .map_err(io)?;
