@@ -12,3 +12,4 @@ pub mod stage;
 pub mod stages;
 pub mod stats;
 pub mod text;
+pub mod tokens;

@@ -129,6 +129,7 @@ impl<'p> Builder<'p> {
                         let upstream = self.flow(upstream);
                         scope.written.extend(upstream.written);
                         scope.open |= upstream.open;
+                        scope.vocab_size = scope.vocab_size.max(upstream.vocab_size);
                     }
                 }
             }

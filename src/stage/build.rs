@@ -13,6 +13,8 @@ pub struct Scope {
     pub written: BTreeSet<String>,
     /// Whether a reader upstream can load any field by name (JSONL, Parquet …).
     pub open: bool,
+    /// Size of the vocabulary that tokens written before are of: writers choose the width of ids by it.
+    pub vocab_size: Option<u32>,
 }
 
 /// A file a stage needs (a model, a list): its path, and a digest that is part of the fingerprint.
@@ -89,6 +91,16 @@ impl<'a> Build<'a> {
     /// Says that documents from here on may carry any field of their input, loaded when a later stage reads it.
     pub fn opens(&mut self) {
         self.scope.open = true;
+    }
+
+    /// Says of how large a vocabulary the tokens are that this stage writes.
+    pub fn writes_ids_below(&mut self, vocab_size: u32) {
+        self.scope.vocab_size = self.scope.vocab_size.max(Some(vocab_size));
+    }
+
+    /// Size of the vocabulary of the tokens written before, if known.
+    pub fn vocab_size(&self) -> Option<u32> {
+        self.scope.vocab_size
     }
 
     /// A file this stage needs. An error naming it if it is not there.

@@ -3,6 +3,6 @@
 use crate::stage::Entry;
 
 /// The stages of this family, by name.
-#[rustfmt::skip]
-pub static STAGES: &[Entry] = &[
-];
+pub static STAGES: &[Entry] = &[Entry::of::<encode::Encode>()];
+
+pub mod encode;

@@ -3,6 +3,7 @@
 use crate::stage::Entry;
 
 /// The stages of this family, by name.
-pub static STAGES: &[Entry] = &[Entry::of::<jsonl::WriteJsonl>()];
+pub static STAGES: &[Entry] = &[Entry::of::<jsonl::WriteJsonl>(), Entry::of::<megatron::WriteMegatron>()];
 
 pub mod jsonl;
+pub mod megatron;

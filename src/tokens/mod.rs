@@ -1,0 +1,9 @@
+//! Tokenizers, and the files that tokens are kept in.
+
+mod megatron;
+mod payload;
+mod tokenizer;
+
+pub use megatron::Megatron;
+pub use payload::{DocumentEntry, Index, IndexWriter, Width};
+pub use tokenizer::{Encoder, Tokenizer};
