@@ -3,6 +3,7 @@
 use crate::stage::Entry;
 
 /// The stages of this family, by name.
-pub static STAGES: &[Entry] = &[Entry::of::<exact::Exact>()];
+pub static STAGES: &[Entry] = &[Entry::of::<exact::Exact>(), Entry::of::<minhash::Minhash>()];
 
 pub mod exact;
+pub mod minhash;

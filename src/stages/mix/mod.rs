@@ -3,6 +3,7 @@
 use crate::stage::Entry;
 
 /// The stages of this family, by name.
-#[rustfmt::skip]
-pub static STAGES: &[Entry] = &[
-];
+pub static STAGES: &[Entry] = &[Entry::of::<mix::Mix>(), Entry::of::<top_fraction::TopFraction>()];
+
+pub mod mix;
+pub mod top_fraction;
