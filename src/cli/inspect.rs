@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::run::Remembered;
 use super::{Outcome, PipelineArguments, render};
 use crate::error::Error;
 use crate::plan::PlanView;
@@ -17,6 +18,16 @@ pub struct StagesArguments {
     /// Print JSON
     #[arg(long)]
     json: bool,
+}
+
+/// What `tamis plan` takes.
+#[derive(clap::Args)]
+pub struct PlanArguments {
+    #[command(flatten)]
+    pipeline: PipelineArguments,
+    /// Also make the run folder, so that `tamis task` can do the tasks one by one
+    #[arg(long)]
+    save: bool,
 }
 
 /// Reports every mistake.
@@ -38,8 +49,12 @@ pub fn check(arguments: &PipelineArguments) -> Outcome {
 }
 
 /// Prints the plan.
-pub fn plan(arguments: &PipelineArguments) -> Outcome {
+pub fn plan(arguments: &PlanArguments) -> Outcome {
+    let PlanArguments { pipeline: arguments, save } = arguments;
     let (_, plan) = arguments.plan()?;
+    if *save {
+        Remembered::save(arguments, &plan)?;
+    }
     let done: HashMap<String, bool> = task_list(&plan).into_iter().collect();
     let view = PlanView::new(&plan, &|id| done.get(id).copied().unwrap_or(false));
     if arguments.json {

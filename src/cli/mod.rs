@@ -45,7 +45,7 @@ enum Command {
     /// Report every mistake in a pipeline, and whether its inputs are there
     Check(PipelineArguments),
     /// Print what a run would do: passes, tasks, what is read, held and already done
-    Plan(PipelineArguments),
+    Plan(inspect::PlanArguments),
     /// List the stages, or print the manual page of one
     Stages(inspect::StagesArguments),
     /// Print the JSON Schema of pipeline files, for editors

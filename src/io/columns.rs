@@ -248,7 +248,8 @@ impl GroupReader {
     }
 }
 
-fn column(array: &ArrayRef) -> Option<Column> {
+/// The values of an array, if it is of a type that columns have.
+pub(super) fn column(array: &ArrayRef) -> Option<Column> {
     Some(match array.data_type() {
         DataType::LargeUtf8 => Column::Str(array.as_string::<i64>().iter().map(|v| v.map(str::to_owned)).collect()),
         DataType::Utf8 => Column::Str(array.as_string::<i32>().iter().map(|v| v.map(str::to_owned)).collect()),

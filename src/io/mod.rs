@@ -9,4 +9,5 @@ pub mod http;
 pub mod lines;
 pub mod mapped;
 pub mod mediawiki;
+pub mod table;
 pub mod warc;

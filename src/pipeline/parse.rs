@@ -415,8 +415,8 @@ impl Loader<'_> {
         }
         if let Some(with) = node.get("with") {
             for (key, value) in self.map(with, "`with`").to_vec() {
-                if vars.0.contains_key(&key.name) {
-                    vars.0.insert(key.name, value);
+                if let Some(declared) = vars.0.get_mut(&key.name) {
+                    *declared = value;
                 } else {
                     let message = format!("the preset `{name}` has no variable `{}`", key.name);
                     let declared: Vec<String> = vars.0.keys().cloned().collect();

@@ -5,12 +5,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::doc::{DocId, Document, FieldTable, FieldType, Origin, Value};
+use crate::doc::{DocId, Document, FieldTable, Origin, Value};
 use crate::error::{Error, Result};
 use crate::io::atomic::Written;
 use crate::io::columns::{
     Column, ColumnRef, ColumnType, Columns, EncodedGroup, GroupEncoder, GroupReader, GroupWriter,
 };
+use crate::stage::columns::{column_type, field_column, values};
 use crate::stage::{Chunk, Encode, Morsel, Read, Reader};
 
 fn columns(fields: &FieldTable) -> Columns {
@@ -26,16 +27,6 @@ fn columns(fields: &FieldTable) -> Columns {
     let mut columns: Columns = fixed.iter().map(|(name, kind)| ((*name).to_owned(), *kind)).collect();
     columns.extend(fields.iter().map(|(_, name, kind)| (format!("field.{name}"), column_type(kind))));
     columns
-}
-
-fn column_type(kind: FieldType) -> ColumnType {
-    match kind {
-        FieldType::Str => ColumnType::Str,
-        FieldType::I64 => ColumnType::I64,
-        FieldType::F64 => ColumnType::F64,
-        FieldType::Bool => ColumnType::Bool,
-        FieldType::Tokens => ColumnType::Tokens,
-    }
 }
 
 /// Encodes a morsel's documents as one row group, on any worker.
@@ -67,26 +58,10 @@ impl Encode for Encoder {
             text(|d| &d.rest),
             ColumnRef::I64(docs.iter().map(|d| Some(i64::from(d.copies))).collect()),
         ];
-        all.extend(self.fields.iter().map(|(slot, _, kind)| field_column(docs, slot, kind)));
+        let all_docs: Vec<&Document> = docs.iter().collect();
+        all.extend(self.fields.iter().map(|(slot, _, kind)| field_column(&all_docs, slot, kind)));
         let encoded = group.encode(&all)?;
         Ok(Chunk { bytes: Vec::new(), extra: Some(Box::new(encoded)), docs: docs.len() as u64, tokens: 0 })
-    }
-}
-
-fn field_column(docs: &[Document], slot: u16, kind: FieldType) -> ColumnRef<'_> {
-    let values = docs.iter().map(|d| d.fields.slot(slot));
-    match kind {
-        FieldType::Str => {
-            ColumnRef::Str(values.map(|v| if let Value::Str(s) = v { Some(s.as_str()) } else { None }).collect())
-        }
-        FieldType::I64 => ColumnRef::I64(values.map(|v| if let Value::I64(n) = v { Some(*n) } else { None }).collect()),
-        FieldType::F64 => ColumnRef::F64(values.map(|v| if let Value::F64(n) = v { Some(*n) } else { None }).collect()),
-        FieldType::Bool => {
-            ColumnRef::Bool(values.map(|v| if let Value::Bool(b) = v { Some(*b) } else { None }).collect())
-        }
-        FieldType::Tokens => ColumnRef::Tokens(
-            values.map(|v| if let Value::Tokens(t) = v { Some(t.as_slice()) } else { None }).collect(),
-        ),
     }
 }
 
@@ -189,20 +164,6 @@ struct Shared(std::collections::HashMap<String, Arc<str>>);
 impl Shared {
     fn get(&mut self, text: String) -> Arc<str> {
         self.0.entry(text).or_insert_with_key(|t| Arc::from(t.as_str())).clone()
-    }
-}
-
-fn values(column: Column) -> Vec<Value> {
-    fn all<T>(values: Vec<Option<T>>, wrap: fn(T) -> Value) -> Vec<Value> {
-        values.into_iter().map(|v| v.map_or(Value::Null, wrap)).collect()
-    }
-    match column {
-        Column::Str(v) => all(v, Value::Str),
-        Column::I64(v) => all(v, Value::I64),
-        Column::F64(v) => all(v, Value::F64),
-        Column::Bool(v) => all(v, Value::Bool),
-        Column::Tokens(v) => all(v, Value::Tokens),
-        Column::Id(_) => Vec::new(),
     }
 }
 

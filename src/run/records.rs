@@ -425,7 +425,7 @@ mod tests {
         task.append(&morsel, 10).unwrap();
         task.finish().unwrap();
         let dropped = vec![[11u32, 12].into_iter().collect()];
-        let rows: Vec<u32> = partition(&[path.clone()], 0, dropped).iter().map(|r| r.1.row).collect();
+        let rows: Vec<u32> = partition(std::slice::from_ref(&path), 0, dropped).iter().map(|r| r.1.row).collect();
         assert_eq!(rows, [10, 13]);
         let bytes = std::fs::read(&path).unwrap();
         std::fs::write(&path, &bytes[..bytes.len() - 3]).unwrap();

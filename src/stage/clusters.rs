@@ -120,10 +120,8 @@ impl Clusters {
         }
         if let Some(members) = self.members.get_mut(split as usize) {
             members.push(Member { row, cluster, size, duplicate });
-        } else if let Some(dropped) = self.dropped.get_mut(split as usize) {
-            if duplicate {
-                dropped.insert(row);
-            }
+        } else if let Some(dropped) = self.dropped.get_mut(split as usize).filter(|_| duplicate) {
+            dropped.insert(row);
         }
     }
 

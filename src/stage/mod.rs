@@ -16,6 +16,7 @@
 mod about;
 mod build;
 pub mod clusters;
+pub mod columns;
 mod entry;
 mod global;
 pub mod settings;

@@ -3,6 +3,9 @@
 use std::io::{BufRead, Cursor};
 use std::sync::Arc;
 
+/// Records of one partition.
+type Partition = Vec<(Vec<u8>, DocRef)>;
+
 use super::{Build, Corpus, Global, Links, Records, Scope, Settings, Sorted, Stage};
 use crate::doc::{DocRef, Document, FieldTable, Origin, Verdict};
 use crate::error::{Error, Result};
@@ -83,7 +86,7 @@ impl Built {
         Ok(outcome)
     }
 
-    fn map(&self, splits: &[Vec<Document>]) -> Result<Vec<Vec<(Vec<u8>, DocRef)>>> {
+    fn map(&self, splits: &[Vec<Document>]) -> Result<Vec<Partition>> {
         let mut mapper = self.stage.mapper(&self.fields)?;
         let mut emitted =
             Emitted { at: DocRef { split: 0, row: 0 }, bytes: self.stage.record_bytes(), parts: Vec::new() };

@@ -65,13 +65,13 @@ impl Settings for Exact {
 
 /// The slot of a field of whatever type it has; text if nobody has said.
 fn slot(cx: &mut Build<'_>, name: &str) -> Result<u16> {
-    Ok(match cx.table().lookup(name).map(|(_, kind)| kind) {
+    match cx.table().lookup(name).map(|(_, kind)| kind) {
         Some(FieldType::I64) => cx.reads::<i64>(name).map(Field::slot),
         Some(FieldType::F64) => cx.reads::<f64>(name).map(Field::slot),
         Some(FieldType::Bool) => cx.reads::<bool>(name).map(Field::slot),
         Some(FieldType::Tokens) => cx.reads::<Vec<u32>>(name).map(Field::slot),
         Some(FieldType::Str) | None => cx.reads::<String>(name).map(Field::slot),
-    }?)
+    }
 }
 
 #[derive(Debug, Clone)]

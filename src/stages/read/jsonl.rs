@@ -12,21 +12,14 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::line_source;
 use crate::doc::{Document, FieldTable, FieldType, Origin, Value};
-use crate::error::{Error, Result};
-use crate::io::codec::{self, Codec};
-use crate::io::glob::{self, FileEntry};
-use crate::io::lines::{Framed, Lines};
+use crate::error::Result;
 use crate::stage::settings::{ByteSize, Paths};
-use crate::stage::{
-    About, BadRecord, Build, Family, FilePart, Morsel, Read, Reader, Settings, Source, Split, Stage, pack,
-};
+use crate::stage::{About, BadRecord, Build, Family, Read, Reader, Settings, Source, Split, Stage};
 
 /// Member in which our own writer leaves the document's id; not carried on when read again.
 pub const ID_MEMBER: &str = "tamis_id";
-
-/// Plain files are cut into parts of this size, and small files gathered up to it.
-const SPLIT: u64 = 64 << 20;
 
 /// Settings of `jsonl`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -68,28 +61,18 @@ impl Settings for Jsonl {
 
     fn build(self, cx: &mut Build<'_>) -> Result<Stage> {
         cx.opens();
-        Ok(Stage::Source(Arc::new(Source_ { settings: Arc::new(self), source: cx.flow.into() })))
+        Ok(Stage::Source(Arc::new(Running { settings: self, source: cx.flow.into() })))
     }
 }
 
-struct Source_ {
-    settings: Arc<Jsonl>,
+struct Running {
+    settings: Jsonl,
     source: Arc<str>,
 }
 
-impl Source for Source_ {
+impl Source for Running {
     fn splits(&self) -> Result<Vec<Split>> {
-        let mut parts = Vec::new();
-        for FileEntry { path, size, mtime_ns } in glob::expand(&self.settings.paths.0)? {
-            let part = |range| FilePart { path: path.clone(), size, mtime_ns, range };
-            if size > SPLIT && codec::detect(&path)? == Codec::Plain {
-                let cuts = size.div_ceil(SPLIT);
-                parts.extend((0..cuts).map(|n| part(Some(n * SPLIT..((n + 1) * SPLIT).min(size)))));
-            } else {
-                parts.push(part(None));
-            }
-        }
-        Ok(pack(parts, SPLIT))
+        line_source::splits(&self.settings.paths)
     }
 
     fn open(&self, split: &Split, fields: &Arc<FieldTable>) -> Result<Box<dyn Reader>> {
@@ -98,68 +81,12 @@ impl Source for Source_ {
             .filter(|(_, name, kind)| *kind != FieldType::Tokens && *name != self.settings.text)
             .map(|(slot, name, kind)| (name.to_owned(), (slot, kind)))
             .collect();
-        let parser = Arc::new(Parser { text: self.settings.text.clone(), source: self.source.clone(), wanted });
-        let files = split.files.clone().into_iter();
-        Ok(Box::new(Running { settings: self.settings.clone(), files, open: None, parser }))
-    }
-}
-
-struct Running {
-    settings: Arc<Jsonl>,
-    files: std::vec::IntoIter<FilePart>,
-    open: Option<(Arc<str>, Lines)>,
-    parser: Arc<Parser>,
-}
-
-impl Running {
-    fn open(&self, part: &FilePart) -> Result<Lines> {
-        let max = self.settings.max_record.0 as usize;
-        let Some(range) = &part.range else { return Ok(Lines::new(codec::open(&part.path)?, 0, max)) };
-        let from = range.start.saturating_sub(1);
-        let lines = Lines::new(Box::new(codec::open_at(&part.path, from)?), from, max).until(range.end);
-        if range.start == 0 {
-            return Ok(lines);
-        }
-        lines.skip_first().map_err(|e| Error::io("read", &part.path, e))
-    }
-}
-
-impl Reader for Running {
-    fn next(&mut self) -> Result<Option<Morsel>> {
-        loop {
-            let Some((file, lines)) = &mut self.open else {
-                let Some(part) = self.files.next() else { return Ok(None) };
-                let lines = self.open(&part)?;
-                self.open = Some((part.path.to_string_lossy().into(), lines));
-                continue;
-            };
-            let file = file.clone();
-            let Some(framed) = lines.next() else {
-                self.open = None;
-                continue;
-            };
-            return Ok(Some(self.morsel(file, framed)));
-        }
-    }
-}
-
-impl Running {
-    fn morsel(&self, file: Arc<str>, framed: Framed) -> Morsel {
-        match framed {
-            Framed::Lines { at, bytes } => {
-                let parser = self.parser.clone();
-                Morsel::new(bytes.len() as u64, move |each| parser.lines(&file, at, &bytes, each))
-            }
-            Framed::TooLong { at, length, head } => {
-                let detail = format!("a line of {length} bytes; `max_record` allows {}", self.settings.max_record.0);
-                let bad = BadRecord::new(&file, at, "line_too_long", detail, &head);
-                Morsel::new(length, move |each| each(Read::Bad(bad)))
-            }
-            Framed::Damaged { at, reason, detail, head } => {
-                let bad = BadRecord::new(&file, at, reason, detail, &head);
-                Morsel::new(head.len() as u64, move |each| each(Read::Bad(bad)))
-            }
-        }
+        let parser = Parser { text: self.settings.text.clone(), source: self.source.clone(), wanted };
+        Ok(line_source::open(
+            split,
+            self.settings.max_record.0,
+            Arc::new(move |file, at, line| parser.read(file, at, line)),
+        ))
     }
 }
 
@@ -171,18 +98,10 @@ struct Parser {
 }
 
 impl Parser {
-    fn lines(&self, file: &Arc<str>, at: u64, bytes: &[u8], each: &mut dyn FnMut(Read)) {
-        let mut start = 0;
-        for end in memchr::memchr_iter(b'\n', bytes).chain([bytes.len()]) {
-            let line = bytes.get(start..end).unwrap_or_default();
-            if !line.iter().all(u8::is_ascii_whitespace) {
-                let offset = at + start as u64;
-                each(match self.line(file, offset, line) {
-                    Ok(doc) => Read::Document(Box::new(doc)),
-                    Err((reason, detail)) => Read::Bad(BadRecord::new(file, offset, reason, detail, line)),
-                });
-            }
-            start = end + 1;
+    fn read(&self, file: &Arc<str>, at: u64, line: &[u8]) -> Read {
+        match self.line(file, at, line) {
+            Ok(doc) => Read::Document(Box::new(doc)),
+            Err((reason, detail)) => Read::Bad(BadRecord::new(file, at, reason, detail, line)),
         }
     }
 
@@ -364,7 +283,8 @@ mod tests {
         let wanted = table.iter().map(|(slot, name, kind)| (name.to_owned(), (slot, kind))).collect();
         let parser = Parser { text: "text".into(), source: "s".into(), wanted };
         let mut all = Vec::new();
-        parser.lines(&"f".into(), 0, lines, &mut |read| {
+        let accept: line_source::Accept = Arc::new(move |file, at, line| parser.read(file, at, line));
+        line_source::each_line(&"f".into(), 0, lines, &accept, &mut |read| {
             all.push(match read {
                 Read::Document(doc) => Ok(*doc),
                 Read::Bad(bad) => Err(bad.reason),

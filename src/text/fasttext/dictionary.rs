@@ -30,7 +30,7 @@ impl Dictionary {
         let (entries, words, labels) = (size(input.i32()?)?, size(input.i32()?)?, size(input.i32()?)?);
         let _tokens = input.i64()?;
         let pruned = input.i64()?;
-        if words.checked_add(labels) != Some(entries) || bucket < 0 || bucket > 1 << 28 {
+        if words.checked_add(labels) != Some(entries) || !(0..=1 << 28).contains(&bucket) {
             return Err("its dictionary contradicts itself".into());
         }
         let mut it = Self {
