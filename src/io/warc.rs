@@ -97,9 +97,9 @@ pub fn members(bytes: &[u8], range: Range<u64>, max: usize, each: &mut dyn FnMut
             Ok((framed, length)) => {
                 each(framed);
                 at += length;
-                // Padding after a member is skipped; anything else is a damaged member.
-                while bytes.get(at) == Some(&0) {
-                    at += 1;
+                let rest = bytes.get(at..).unwrap_or_default();
+                if rest.len() < PADDING && rest.iter().all(|b| *b == 0) {
+                    return;
                 }
             }
             Err((reason, detail)) => {
@@ -120,6 +120,9 @@ pub fn members(bytes: &[u8], range: Range<u64>, max: usize, each: &mut dyn FnMut
         }
     }
 }
+
+/// Fewer zeros than this at the end of a file are padding; more, or zeros elsewhere, were once records.
+const PADDING: usize = 512;
 
 type Lost = (&'static str, String);
 
@@ -393,6 +396,13 @@ mod tests {
             assert!(got[10].starts_with('!'), "{}", got[10]);
             assert_eq!((&got[..10], &got[11..]), (&expected[..10], &expected[11..]));
         }
+        // A member of which not even the magic is left is no padding.
+        bytes[starts[10]..to].fill(0);
+        for cut in [50, 1 << 20] {
+            assert_eq!(in_ranges(&bytes, cut), expected, "ranges of {cut}");
+        }
+        let padded = [&bytes[..], &[0; 300]].concat();
+        assert_eq!(in_ranges(&padded, 1 << 20), expected);
         bytes.truncate(bytes.len() - 6);
         assert_eq!(in_ranges(&bytes, 1 << 20).last().unwrap(), "!truncated");
     }

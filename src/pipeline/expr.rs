@@ -124,9 +124,13 @@ fn resolve(node: &Node, cx: &mut Build<'_>) -> Result<Resolved> {
 fn slot(name: &str, literal: &Literal, cx: &mut Build<'_>) -> Result<Name> {
     let known = cx.table().lookup(name).map(|(_, kind)| kind);
     Ok(match (name, known, literal) {
-        ("source", ..) => Name::Source,
-        ("file", ..) => Name::File,
-        ("chars", ..) => Name::Chars,
+        ("source", _, Literal::Text(_)) => Name::Source,
+        ("file", _, Literal::Text(_)) => Name::File,
+        ("chars", _, Literal::Number(_)) => Name::Chars,
+        ("source" | "file" | "chars", ..) => {
+            let holds = if name == "chars" { "an integer" } else { "text" };
+            return Err(Error::pipeline(format!("`when` compares `{name}`, which holds {holds}, with something else")));
+        }
         (_, Some(FieldType::Str), Literal::Text(_)) | (_, None, Literal::Text(_)) => {
             Name::Slot(cx.reads::<String>(name)?.slot())
         }

@@ -19,6 +19,7 @@ pub fn compile(pipeline: &Pipeline) -> Result<Plan, Diagnostics> {
     for index in 0..pipeline.flows.len() {
         builder.flow(index);
     }
+    builder.outputs();
     if !builder.found.is_empty() {
         return Err(Diagnostics(builder.found));
     }
@@ -97,6 +98,22 @@ pub(super) struct Builder<'p> {
 }
 
 impl<'p> Builder<'p> {
+    /// Two writers in one folder would mix their files, or overwrite each other's.
+    fn outputs(&mut self) {
+        let mut taken: BTreeSet<std::path::PathBuf> = BTreeSet::new();
+        for (index, (flow, _)) in &self.flows {
+            let declared = self.pipeline.flows.get(*index).map(|f| f.writes.as_slice()).unwrap_or_default();
+            for (step, declared) in flow.writes.iter().zip(declared) {
+                let BuiltStage::Sink(sink) = &step.stage else { continue };
+                if !taken.insert(sink.dir().to_owned()) {
+                    let message = format!("another writer already writes to `{}`", sink.dir().display());
+                    let diagnostic = Diagnostic::new(&self.pipeline.files, declared.span, message);
+                    self.found.push(diagnostic.hint("give each writer a `dir` of its own"));
+                }
+            }
+        }
+    }
+
     fn new(pipeline: &'p Pipeline) -> Self {
         Self {
             pipeline,

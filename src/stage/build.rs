@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::doc::{Field, FieldTable, Typed};
+use crate::doc::{Field, FieldTable, FieldType, Typed};
 use crate::error::{Error, Result};
 
 /// Which fields are there at a place in a flow.
@@ -59,7 +59,9 @@ impl<'a> Build<'a> {
 
     /// A field this stage reads. An error if nothing before writes it.
     pub fn reads<T: Typed>(&mut self, name: &str) -> Result<Field<T>> {
-        if !self.scope.open && !self.scope.written.contains(name) {
+        // Readers load no tokens: what reads them needs a step that makes them.
+        let open = self.scope.open && T::TYPE != FieldType::Tokens;
+        if !open && !self.scope.written.contains(name) {
             let near = nearest(name, self.scope.written.iter().map(String::as_str));
             let error =
                 Error::pipeline(format!("`{}` reads the field `{name}`, but nothing before it writes it", self.label));

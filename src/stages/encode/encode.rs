@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::doc::{Document, Field, Verdict};
 use crate::error::{Error, Result};
-use crate::stage::{About, Build, Family, Settings, Stage, Transform};
+use crate::stage::{About, Build, Example, Expect, Family, Settings, Stage, Transform};
 use crate::tokens::{Encoder, Tokenizer};
 
 /// Settings of `encode`.
@@ -51,6 +51,12 @@ impl Settings for Encode {
             ("not_encodable", "the tokenizer refuses the text"),
         ],
         fields: &[("tokens", "the token ids"), ("token_count", "how many they are")],
+        examples: &[Example {
+            it: "encodes with the vocabulary it is given",
+            settings: r#"{"tokenizer": "fixtures/tokenizers/gpt2.json", "eos": "none"}"#,
+            given: "Hello world",
+            expect: Expect::Field("tokens", "[15496, 995]"),
+        }],
         ..About::new("encode", Family::Encode, "encodes text as token ids")
     };
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use crate::doc::{Document, Field, Verdict};
 use crate::error::{Error, Result};
-use crate::stage::{About, Build, Family, Settings, Stage, Transform};
+use crate::stage::{About, Build, Example, Expect, Family, Settings, Stage, Transform};
 use crate::text::fasttext::{Model, Scratch};
 
 /// Settings of `language`.
@@ -41,6 +41,20 @@ impl Settings for Language {
         fields: &[
             ("language", "the most probable label, without `__label__`"),
             ("language_score", "its probability, 0..1"),
+        ],
+        examples: &[
+            Example {
+                it: "names the language",
+                settings: r#"{"model": "fixtures/models/lid.176.ftz"}"#,
+                given: "Der Weg war lang, und am Abend kamen sie müde in die Stadt zurück.",
+                expect: Expect::Field("language", "\"de\""),
+            },
+            Example {
+                it: "drops other languages",
+                settings: r#"{"model": "fixtures/models/lid.176.ftz", "keep": ["en", "fr"]}"#,
+                given: "Der Weg war lang, und am Abend kamen sie müde in die Stadt zurück.",
+                expect: Expect::Dropped("other_language"),
+            },
         ],
         ..About::new("language", Family::Filter, "identifies the language and keeps those asked for")
     };

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::io::atomic::{AtomicFile, Written};
 use crate::stage::{About, Build, Chunk, Encode, Family, Part, PartPlace, Settings, Sink, Stage};
 
-/// Settings of the writer `jsonl_out`.
+/// Settings of the writer `jsonl`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WriteJsonl {

@@ -1,0 +1,13 @@
+//! What tamis promises, a module for each promise. `TAMIS_BLESS=1` rewrites the files that are compared with.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod broken;
+mod cli;
+mod determinism;
+mod diagnostics;
+mod examples;
+mod house;
+mod ledger;
+mod place;
+mod resume;
+mod tables;
