@@ -4,7 +4,7 @@
 //! morsels. Many small files and one huge file are the same code, and what is written does not depend on who helped whom.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use super::open::{OpenTask, Pulled};
 use super::walk::{Walker, quiet_guarded_panics};
@@ -53,7 +53,12 @@ fn walk_tasks<'p>(
 ) -> Result<()> {
     quiet_guarded_panics();
     let workers = cx.workers.max(1);
-    let shared = Shared { queue: Mutex::new(todo.into()), open: Mutex::new(Vec::new()), failed: Mutex::new(None) };
+    let shared = Shared {
+        queue: Mutex::new(todo.into()),
+        open: Mutex::default(),
+        opened: Condvar::new(),
+        failed: Mutex::new(None),
+    };
     std::thread::scope(|scope| {
         for number in 0..workers {
             let shared = &shared;
@@ -77,18 +82,52 @@ fn walk_tasks<'p>(
 
 struct Shared<'p> {
     queue: Mutex<VecDeque<&'p Task>>,
-    open: Mutex<Vec<Arc<OpenTask<'p>>>>,
+    open: Mutex<Open<'p>>,
+    /// A task was opened, or never will be.
+    opened: Condvar,
     failed: Mutex<Option<Error>>,
+}
+
+#[derive(Default)]
+struct Open<'p> {
+    tasks: Vec<Arc<OpenTask<'p>>>,
+    /// Tasks taken from the queue that are not among the open ones yet: who waits for work waits for them.
+    opening: usize,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Shared<'_> {
+impl<'p> Shared<'p> {
     fn fail(&self, error: Error) {
         lock(&self.failed).get_or_insert(error);
-        lock(&self.open).iter().for_each(|task| task.abandon());
+        lock(&self.open).tasks.iter().for_each(|task| task.abandon());
+        self.opened.notify_all();
+    }
+
+    /// The next task of the queue, to be opened.
+    fn take(&self) -> Option<&'p Task> {
+        let mut queue = lock(&self.queue);
+        let task = queue.pop_front();
+        lock(&self.open).opening += usize::from(task.is_some());
+        task
+    }
+
+    fn opened(&self, task: Option<&Arc<OpenTask<'p>>>) {
+        let mut open = lock(&self.open);
+        open.opening -= 1;
+        open.tasks.extend(task.cloned());
+        self.opened.notify_all();
+    }
+
+    /// The open tasks; waits while there are none but some are being opened.
+    fn tasks(&self) -> Vec<Arc<OpenTask<'p>>> {
+        let mut open = lock(&self.open);
+        while open.tasks.is_empty() && open.opening > 0 && !self.has_failed() {
+            open = self.opened.wait(open).unwrap_or_else(PoisonError::into_inner);
+        }
+        open.tasks.clone()
     }
 
     fn has_failed(&self) -> bool {
@@ -108,16 +147,17 @@ struct Worker<'p, 's> {
 
 impl<'p> Worker<'p, '_> {
     fn work(&mut self) -> Result<()> {
-        while let Some(task) = lock(&self.shared.queue).pop_front() {
-            let task = Arc::new(OpenTask::open(self.plan, self.pass, task, self.layout, self.workers)?);
-            lock(&self.shared.open).push(task.clone());
+        while let Some(task) = self.shared.take() {
+            let task = OpenTask::open(self.plan, self.pass, task, self.layout, self.workers).map(Arc::new);
+            self.shared.opened(task.as_ref().ok());
+            let task = task?;
             if !self.drain(&task, true)? {
                 return Ok(());
             }
         }
         // No task is left to open: help with those that are open.
         loop {
-            let open: Vec<_> = lock(&self.shared.open).clone();
+            let open = self.shared.tasks();
             if open.is_empty() {
                 return Ok(());
             }
@@ -132,7 +172,7 @@ impl<'p> Worker<'p, '_> {
                 // Everything that is open is being read by somebody: wait for a turn at the first.
                 let Some(task) = open.first() else { return Ok(()) };
                 if !self.step(task, true)? {
-                    lock(&self.shared.open).retain(|t| !Arc::ptr_eq(t, task));
+                    lock(&self.shared.open).tasks.retain(|t| !Arc::ptr_eq(t, task));
                 }
                 if self.shared.has_failed() {
                     return Ok(());
@@ -148,7 +188,7 @@ impl<'p> Worker<'p, '_> {
                 return Ok(false);
             }
         }
-        lock(&self.shared.open).retain(|t| !Arc::ptr_eq(t, task));
+        lock(&self.shared.open).tasks.retain(|t| !Arc::ptr_eq(t, task));
         Ok(!self.shared.has_failed())
     }
 
