@@ -4,10 +4,12 @@
 //! bytes inflate to, so that byte ranges of one file are read in parallel, and a damaged member costs that member only.
 //! Readers elsewhere give up the rest of the file.
 
+use std::cell::RefCell;
 use std::io::{BufRead, Read};
 use std::ops::Range;
 
 use flate2::bufread::GzDecoder;
+use libdeflater::{Crc, Decompressor};
 
 /// A record: header fields and block.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,10 +126,41 @@ pub fn members(bytes: &[u8], range: Range<u64>, max: usize, each: &mut dyn FnMut
 /// Fewer zeros than this at the end of a file are padding; more, or zeros elsewhere, were once records.
 const PADDING: usize = 512;
 
+thread_local! {
+    /// Its tables are worth more than a member: one for each thread.
+    static DECOMPRESSOR: RefCell<Decompressor> = RefCell::new(Decompressor::new());
+}
+
 type Lost = (&'static str, String);
+
+/// Decodes, in one go, the member that reaches from the start of `tail` to the next thing that looks like a member; its
+/// length. `None` if it is not exactly that (a damaged member, junk behind it, the magic inside the data): then the
+/// streaming decoder finds out what it is.
+fn whole_member(tail: &[u8], limit: usize, buffer: &mut Vec<u8>) -> Option<usize> {
+    let length = memchr::memmem::find(tail.get(1..)?, &MAGIC).map_or(tail.len(), |at| at + 1);
+    let member = tail.get(..length)?;
+    let (_, trailer) = member.split_last_chunk::<8>()?;
+    let [c0, c1, c2, c3, s0, s1, s2, s3] = *trailer;
+    let size = u32::from_le_bytes([s0, s1, s2, s3]) as usize;
+    if size == 0 || size >= limit {
+        return None;
+    }
+    buffer.resize(size, 0);
+    let decompress = |d: &RefCell<Decompressor>| d.borrow_mut().gzip_decompress(member, buffer).ok();
+    if DECOMPRESSOR.with(decompress)? != size {
+        return None;
+    }
+    // The decoder stops at the end of the first member: only if the trailer is this member's, nothing lies between.
+    let mut crc = Crc::new();
+    crc.update(buffer);
+    (crc.sum() == u32::from_le_bytes([c0, c1, c2, c3])).then_some(length)
+}
 
 /// Decodes the member at the start of `tail`: its record and its compressed length.
 fn member(tail: &[u8], at: u64, max: usize, buffer: &mut Vec<u8>) -> Result<(Framed, usize), Lost> {
+    if let Some(length) = whole_member(tail, max + MAX_HEADER, buffer) {
+        return Ok((whole_record(buffer, at), length));
+    }
     buffer.clear();
     let mut decoder = GzDecoder::new(tail);
     let limit = max + MAX_HEADER;
