@@ -1,7 +1,9 @@
 //! Tokenizers, and the files that tokens are kept in.
 
+mod bpe;
 mod megatron;
 mod payload;
+mod pretoken;
 mod tokenizer;
 
 pub use megatron::Megatron;

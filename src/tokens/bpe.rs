@@ -1,0 +1,466 @@
+//! Byte-level BPE (Sennrich et al. 2016; Radford et al. 2019), for vocabularies whose pretokenizer is known. Gives the ids of
+//! the library, which is the oracle of its tests.
+//!
+//! A pretoken is looked up in a cache of fixed size, one cache line an entry; what is not there is merged: short pretokens
+//! by scanning for the best pair, long ones with a heap, so that no text costs more than n log n.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+
+use serde::Deserialize;
+
+use super::pretoken::Pattern;
+
+/// A vocabulary, its merges and its pattern.
+pub struct Bpe {
+    pattern: Pattern,
+    bytes: [u32; 256],
+    pairs: Pairs,
+    /// Pretokens that are tokens as they stand, if the vocabulary wants them taken whole (`ignore_merges`).
+    whole: Option<HashMap<Box<[u8]>, u32, foldhash::fast::RandomState>>,
+}
+
+/// What of a `tokenizer.json` matters here.
+#[derive(Deserialize)]
+pub struct TokenizerFile {
+    #[serde(default)]
+    added_tokens: Vec<AddedToken>,
+    #[serde(default)]
+    normalizer: Option<serde_json::Value>,
+    #[serde(default)]
+    pre_tokenizer: Option<serde_json::Value>,
+    model: serde_json::Value,
+}
+
+#[derive(Deserialize)]
+struct AddedToken {
+    id: u32,
+    content: String,
+    #[serde(default)]
+    special: bool,
+}
+
+#[derive(Deserialize)]
+struct Model {
+    #[serde(default)]
+    dropout: Option<f64>,
+    #[serde(default)]
+    unk_token: Option<String>,
+    #[serde(default)]
+    continuing_subword_prefix: Option<String>,
+    #[serde(default)]
+    end_of_word_suffix: Option<String>,
+    #[serde(default)]
+    byte_fallback: bool,
+    #[serde(default)]
+    ignore_merges: bool,
+    vocab: HashMap<String, u32>,
+    merges: Vec<Merge>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Merge {
+    Pair(String, String),
+    Line(String),
+}
+
+/// A vocabulary of which everything is known: no library is needed for it.
+pub struct Known {
+    /// The encoder's tables.
+    pub bpe: Bpe,
+    /// Every token's id, added tokens included.
+    pub ids: HashMap<String, u32>,
+}
+
+impl Known {
+    /// The tables of a `tokenizer.json`, or why it is none that is known here.
+    pub fn of(file: TokenizerFile) -> Result<Self, String> {
+        if file.normalizer.is_some_and(|n| !n.is_null()) {
+            return Err("it has a normalizer".into());
+        }
+        if let Some(token) = file.added_tokens.iter().find(|t| !t.special) {
+            return Err(format!("its added token `{}` is not special", token.content));
+        }
+        let pattern = pattern(file.pre_tokenizer.as_ref().unwrap_or(&serde_json::Value::Null))?;
+        if file.model.get("type").is_some_and(|t| t != "BPE") {
+            return Err("its model is not BPE".into());
+        }
+        let model: Model =
+            serde_json::from_value(file.model).map_err(|e| format!("its model is of another shape: {e}"))?;
+        let empty = |text: &Option<String>| text.as_deref().is_none_or(str::is_empty);
+        if model.dropout.is_some_and(|d| d > 0.0)
+            || model.unk_token.is_some()
+            || model.byte_fallback
+            || !empty(&model.continuing_subword_prefix)
+            || !empty(&model.end_of_word_suffix)
+        {
+            return Err("its BPE has dropout, an unknown token, byte fallback, a prefix or a suffix".into());
+        }
+        let bpe = Bpe::new(pattern, &model)?;
+        let mut ids = model.vocab;
+        ids.extend(file.added_tokens.into_iter().map(|t| (t.content, t.id)));
+        Ok(Self { bpe, ids })
+    }
+}
+
+/// The pattern of a pretokenizer that is byte-level.
+fn pattern(json: &serde_json::Value) -> Result<Pattern, String> {
+    let is = |json: &serde_json::Value, kind: &str| json.get("type").is_some_and(|t| t == kind);
+    let flag = |json: &serde_json::Value, name: &str| json.get(name).and_then(serde_json::Value::as_bool);
+    let unknown = || "its pretokenizer is none that is known".to_owned();
+    if is(json, "ByteLevel") && flag(json, "add_prefix_space") == Some(false) && flag(json, "use_regex") != Some(false)
+    {
+        return Ok(Pattern::Gpt2);
+    }
+    let parts = json.get("pretokenizers").and_then(|p| p.as_array()).map(Vec::as_slice).unwrap_or_default();
+    let [split, bytes] = parts else { return Err(unknown()) };
+    let plain = is(json, "Sequence")
+        && is(split, "Split")
+        && split.get("behavior").is_some_and(|b| b == "Isolated")
+        && flag(split, "invert") == Some(false)
+        && is(bytes, "ByteLevel")
+        && flag(bytes, "add_prefix_space") == Some(false)
+        && flag(bytes, "use_regex") == Some(false);
+    let regex = split.pointer("/pattern/Regex").and_then(|r| r.as_str()).filter(|_| plain);
+    regex.and_then(Pattern::of).ok_or_else(unknown)
+}
+
+/// The byte that a character of a byte-level vocabulary stands for (GPT-2's table).
+fn byte_of(c: char) -> Option<u8> {
+    match c as u32 {
+        code @ (0x21..=0x7e | 0xa1..=0xac | 0xae..=0xff) => Some(code as u8),
+        code @ 0x100..=0x120 => Some((code - 0x100) as u8),
+        code @ 0x121..=0x142 => Some((code - 0x121 + 0x7f) as u8),
+        0x143 => Some(0xad),
+        _ => None,
+    }
+}
+
+fn bytes_of(token: &str) -> Option<Vec<u8>> {
+    token.chars().map(byte_of).collect()
+}
+
+impl Bpe {
+    fn new(pattern: Pattern, model: &Model) -> Result<Self, String> {
+        let mut bytes = [u32::MAX; 256];
+        for (token, &id) in &model.vocab {
+            let mut chars = token.chars();
+            if let (Some(c), None) = (chars.next(), chars.next())
+                && let Some(slot) = byte_of(c).and_then(|b| bytes.get_mut(b as usize))
+            {
+                *slot = id;
+            }
+        }
+        if bytes.contains(&u32::MAX) {
+            return Err("not every byte has a token".into());
+        }
+        let mut pairs = Pairs::with_room(model.merges.len());
+        for (rank, merge) in model.merges.iter().enumerate() {
+            let (left, right) = match merge {
+                Merge::Pair(left, right) => (left.as_str(), right.as_str()),
+                Merge::Line(line) => line.split_once(' ').ok_or_else(|| format!("the merge `{line}` is no pair"))?,
+            };
+            let id = |token: &str| {
+                model.vocab.get(token).copied().ok_or_else(|| format!("the merge's `{token}` is no token"))
+            };
+            // Of two merges of one pair the library keeps the last.
+            pairs.insert(id(left)?, id(right)?, rank as u32, id(&format!("{left}{right}"))?);
+        }
+        let whole = model.ignore_merges.then(|| {
+            model.vocab.iter().filter_map(|(token, id)| Some((bytes_of(token)?.into_boxed_slice(), *id))).collect()
+        });
+        Ok(Self { pattern, bytes, pairs, whole })
+    }
+
+    /// Appends the ids of `text`.
+    pub fn encode(&self, text: &str, scratch: &mut Scratch, ids: &mut Vec<u32>) {
+        let bytes = text.as_bytes();
+        let mut at = 0;
+        while at < bytes.len() {
+            let end = self.pattern.end(text, at);
+            let piece = bytes.get(at..end).unwrap_or_default();
+            if piece.len() <= KEY {
+                self.cached(bytes, at, piece, scratch, ids);
+            } else {
+                self.piece(piece, scratch, ids);
+            }
+            at = end.max(at + 1);
+        }
+    }
+
+    #[inline]
+    fn cached(&self, bytes: &[u8], at: usize, piece: &[u8], scratch: &mut Scratch, ids: &mut Vec<u32>) {
+        let key = key(bytes, at, piece);
+        let slot = slot(&key);
+        if let Some(found) = scratch.cache.get(slot).filter(|s| s.key == key) {
+            ids.extend_from_slice(found.ids.get(..found.count as usize).unwrap_or_default());
+            return;
+        }
+        let before = ids.len();
+        self.piece(piece, scratch, ids);
+        let new = ids.get(before..).unwrap_or_default();
+        if new.len() <= IDS
+            && let Some(entry) = scratch.cache.get_mut(slot)
+        {
+            entry.key = key;
+            entry.count = new.len() as u32;
+            if let Some(place) = entry.ids.get_mut(..new.len()) {
+                place.copy_from_slice(new);
+            }
+        }
+    }
+
+    /// Encodes one pretoken.
+    fn piece(&self, piece: &[u8], scratch: &mut Scratch, ids: &mut Vec<u32>) {
+        if let Some(id) = self.whole.as_ref().and_then(|whole| whole.get(piece)) {
+            return ids.push(*id);
+        }
+        let id = |b: &u8| self.bytes.get(*b as usize).copied().unwrap_or(0);
+        if piece.len() <= SHORT {
+            self.short(piece.iter().map(id), scratch, ids);
+        } else {
+            self.long(piece.iter().map(id), scratch, ids);
+        }
+    }
+
+    /// Merges the best pair until there is none, scanning for it.
+    fn short(&self, symbols: impl Iterator<Item = u32>, scratch: &mut Scratch, ids: &mut Vec<u32>) {
+        let Scratch { symbols: list, ranks, merged, .. } = scratch;
+        list.clear();
+        list.extend(symbols);
+        ranks.clear();
+        merged.clear();
+        for pair in list.windows(2) {
+            let (rank, id) = if let [a, b] = pair { self.pairs.get(*a, *b) } else { (NONE, 0) };
+            ranks.push(rank);
+            merged.push(id);
+        }
+        while let Some((at, &rank)) = ranks.iter().enumerate().min_by_key(|(_, rank)| **rank) {
+            if rank == NONE {
+                break;
+            }
+            let id = merged.remove(at);
+            ranks.remove(at);
+            list.remove(at + 1);
+            if let Some(place) = list.get_mut(at) {
+                *place = id;
+            }
+            for left in [at.wrapping_sub(1), at] {
+                if let (Some(&a), Some(&b)) = (list.get(left), list.get(left.wrapping_add(1)))
+                    && let (Some(r), Some(m)) = (ranks.get_mut(left), merged.get_mut(left))
+                {
+                    (*r, *m) = self.pairs.get(a, b);
+                }
+            }
+        }
+        ids.extend_from_slice(list);
+    }
+
+    /// The same with a heap over a linked list.
+    fn long(&self, symbols: impl Iterator<Item = u32>, scratch: &mut Scratch, ids: &mut Vec<u32>) {
+        let Scratch { nodes, heap, .. } = scratch;
+        nodes.clear();
+        heap.clear();
+        nodes.extend(symbols.enumerate().map(|(at, id)| Node {
+            id,
+            rank: NONE,
+            merged: 0,
+            before: (at as u32).wrapping_sub(1),
+            after: at as u32 + 1,
+        }));
+        let link = |nodes: &mut Vec<Node>, heap: &mut BinaryHeap<Reverse<(u32, u32)>>, at: u32| {
+            let Some(after) = nodes.get(at as usize).map(|n| n.after) else { return };
+            let right = nodes.get(after as usize).map(|n| n.id);
+            if let Some(node) = nodes.get_mut(at as usize) {
+                (node.rank, node.merged) = right.map_or((NONE, 0), |right| self.pairs.get(node.id, right));
+                if node.rank != NONE {
+                    heap.push(Reverse((node.rank, at)));
+                }
+            }
+        };
+        for at in 0..nodes.len() as u32 {
+            link(nodes, heap, at);
+        }
+        while let Some(Reverse((rank, at))) = heap.pop() {
+            let Some(&Node { rank: now, merged, before, after, .. }) = nodes.get(at as usize) else { continue };
+            // A pair that has been merged away, or has become another since.
+            if now != rank {
+                continue;
+            }
+            let next = nodes.get(after as usize).map_or(u32::MAX, |n| n.after);
+            if let Some(right) = nodes.get_mut(after as usize) {
+                right.rank = NONE;
+            }
+            if let Some(node) = nodes.get_mut(at as usize) {
+                (node.id, node.after) = (merged, next);
+            }
+            if let Some(node) = nodes.get_mut(next as usize) {
+                node.before = at;
+            }
+            link(nodes, heap, at);
+            link(nodes, heap, before);
+        }
+        let mut at = 0;
+        while let Some(node) = nodes.get(at as usize) {
+            ids.push(node.id);
+            at = node.after;
+        }
+    }
+}
+
+/// No merge.
+const NONE: u32 = u32::MAX;
+/// Pretokens of at most so many bytes are merged by scanning.
+const SHORT: usize = 64;
+
+/// Pairs of ids, open addressing.
+struct Pairs {
+    slots: Vec<(u64, u32, u32)>,
+    shift: u32,
+}
+
+impl Pairs {
+    fn with_room(pairs: usize) -> Self {
+        let size = (pairs * 2).next_power_of_two().max(16);
+        Self { slots: vec![(u64::MAX, NONE, 0); size], shift: 64 - size.trailing_zeros() }
+    }
+
+    #[inline]
+    fn first(&self, key: u64) -> usize {
+        (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> self.shift) as usize
+    }
+
+    fn insert(&mut self, left: u32, right: u32, rank: u32, id: u32) {
+        let key = u64::from(left) << 32 | u64::from(right);
+        let mask = self.slots.len() - 1;
+        let mut at = self.first(key);
+        while let Some(slot) = self.slots.get_mut(at) {
+            if slot.0 == key || slot.0 == u64::MAX {
+                *slot = (key, rank, id);
+                return;
+            }
+            at = (at + 1) & mask;
+        }
+    }
+
+    /// Rank and merged id of a pair; rank `NONE` if it is no merge.
+    #[inline]
+    fn get(&self, left: u32, right: u32) -> (u32, u32) {
+        let key = u64::from(left) << 32 | u64::from(right);
+        let mask = self.slots.len() - 1;
+        let mut at = self.first(key);
+        while let Some(&(found, rank, id)) = self.slots.get(at) {
+            if found == key {
+                return (rank, id);
+            }
+            if found == u64::MAX {
+                break;
+            }
+            at = (at + 1) & mask;
+        }
+        (NONE, 0)
+    }
+}
+
+/// Bytes of the longest pretoken that is cached.
+const KEY: usize = 31;
+/// Most ids of a pretoken that is cached.
+const IDS: usize = 7;
+/// Entries of the cache: 4 MiB for each worker, whatever the text.
+const SLOTS: usize = 1 << 16;
+
+type Key = [u64; 4];
+
+#[derive(Clone, Copy, Default)]
+#[repr(align(64))]
+struct Slot {
+    key: Key,
+    ids: [u32; IDS],
+    count: u32,
+}
+
+/// The pretoken's bytes, and its length in the last.
+#[inline]
+fn key(bytes: &[u8], at: usize, piece: &[u8]) -> Key {
+    let mut block = [0u8; 32];
+    match bytes.get(at..at + 32) {
+        // A copy of fixed length, and a mask, are faster than a copy of any length.
+        Some(whole) => {
+            block.copy_from_slice(whole);
+            let masks = MASKS.get(piece.len()).copied().unwrap_or_default();
+            let mut key = words(&block);
+            key.iter_mut().zip(masks).for_each(|(word, mask)| *word &= mask);
+            key[3] |= (piece.len() as u64) << 56;
+            return key;
+        }
+        None => block.iter_mut().zip(piece).for_each(|(to, from)| *to = *from),
+    }
+    let mut key = words(&block);
+    key[3] |= (piece.len() as u64) << 56;
+    key
+}
+
+#[inline]
+fn words(block: &[u8; 32]) -> Key {
+    let mut key = [0; 4];
+    for (word, bytes) in key.iter_mut().zip(block.chunks_exact(8)) {
+        *word = u64::from_le_bytes(bytes.try_into().unwrap_or_default());
+    }
+    key
+}
+
+static MASKS: [Key; 32] = {
+    let mut masks = [[0; 4]; 32];
+    let mut length = 0;
+    while length < 32 {
+        let mut byte = 0;
+        while byte < length {
+            masks[length][byte / 8] |= 0xff << (byte % 8 * 8);
+            byte += 1;
+        }
+        length += 1;
+    }
+    masks
+};
+
+#[inline]
+fn slot(key: &Key) -> usize {
+    let mix = |a: u64, b: u64| {
+        let wide = u128::from(a ^ 0x2d35_8dcc_aa6c_78a5) * u128::from(b ^ 0x8bb8_4b93_962e_acc9);
+        (wide as u64) ^ (wide >> 64) as u64
+    };
+    let [a, b, c, d] = *key;
+    (mix(mix(a, b), mix(c, d)) >> 48) as usize & (SLOTS - 1)
+}
+
+struct Node {
+    id: u32,
+    rank: u32,
+    merged: u32,
+    before: u32,
+    after: u32,
+}
+
+/// One worker's cache and working memory.
+pub struct Scratch {
+    cache: Box<[Slot]>,
+    symbols: Vec<u32>,
+    ranks: Vec<u32>,
+    merged: Vec<u32>,
+    nodes: Vec<Node>,
+    heap: BinaryHeap<Reverse<(u32, u32)>>,
+}
+
+impl Default for Scratch {
+    fn default() -> Self {
+        Self {
+            cache: vec![Slot::default(); SLOTS].into_boxed_slice(),
+            symbols: Vec::new(),
+            ranks: Vec::new(),
+            merged: Vec::new(),
+            nodes: Vec::new(),
+            heap: BinaryHeap::new(),
+        }
+    }
+}
