@@ -4,10 +4,13 @@
 //! A pretoken is looked up in a cache of fixed size, one cache line an entry; what is not there is merged: short pretokens
 //! by scanning for the best pair, long ones with a heap, so that no text costs more than n log n.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 
+use foldhash::fast::RandomState;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use super::pretoken::Pattern;
 
@@ -17,19 +20,20 @@ pub struct Bpe {
     bytes: [u32; 256],
     pairs: Pairs,
     /// Pretokens that are tokens as they stand, if the vocabulary wants them taken whole (`ignore_merges`).
-    whole: Option<HashMap<Box<[u8]>, u32, foldhash::fast::RandomState>>,
+    whole: Option<HashMap<Box<[u8]>, u32, RandomState>>,
 }
 
 /// What of a `tokenizer.json` matters here.
 #[derive(Deserialize)]
-pub struct TokenizerFile {
+pub struct TokenizerFile<'f> {
     #[serde(default)]
     added_tokens: Vec<AddedToken>,
     #[serde(default)]
     normalizer: Option<serde_json::Value>,
     #[serde(default)]
     pre_tokenizer: Option<serde_json::Value>,
-    model: serde_json::Value,
+    #[serde(borrow)]
+    model: &'f RawValue,
 }
 
 #[derive(Deserialize)]
@@ -41,7 +45,9 @@ struct AddedToken {
 }
 
 #[derive(Deserialize)]
-struct Model {
+struct Model<'f> {
+    #[serde(default, rename = "type")]
+    kind: Option<String>,
     #[serde(default)]
     dropout: Option<f64>,
     #[serde(default)]
@@ -54,15 +60,32 @@ struct Model {
     byte_fallback: bool,
     #[serde(default)]
     ignore_merges: bool,
-    vocab: HashMap<String, u32>,
-    merges: Vec<Merge>,
+    #[serde(borrow)]
+    vocab: HashMap<Cow<'f, str>, u32, RandomState>,
+    #[serde(borrow)]
+    merges: &'f RawValue,
 }
 
+/// A word of the file, borrowed where it has no escapes.
 #[derive(Deserialize)]
-#[serde(untagged)]
-enum Merge {
-    Pair(String, String),
-    Line(String),
+#[serde(transparent)]
+struct Word<'f>(#[serde(borrow)] Cow<'f, str>);
+
+/// The left and the right half of each merge.
+type Merges<'f> = Vec<(Cow<'f, str>, Cow<'f, str>)>;
+
+/// Merges are written as lines of two words, or as pairs.
+fn merges(raw: &RawValue) -> Result<Merges<'_>, String> {
+    if let Ok(pairs) = serde_json::from_str::<Vec<(Word<'_>, Word<'_>)>>(raw.get()) {
+        return Ok(pairs.into_iter().map(|(left, right)| (left.0, right.0)).collect());
+    }
+    let lines: Vec<Word<'_>> =
+        serde_json::from_str(raw.get()).map_err(|e| format!("its merges are of another shape: {e}"))?;
+    let pair = |line: Word<'_>| {
+        let (left, right) = line.0.split_once(' ').ok_or_else(|| format!("the merge `{}` is no pair", line.0))?;
+        Ok((left.to_owned().into(), right.to_owned().into()))
+    };
+    lines.into_iter().map(pair).collect()
 }
 
 /// A vocabulary of which everything is known: no library is needed for it.
@@ -70,12 +93,12 @@ pub struct Known {
     /// The encoder's tables.
     pub bpe: Bpe,
     /// Every token's id, added tokens included.
-    pub ids: HashMap<String, u32>,
+    pub ids: HashMap<Box<str>, u32, RandomState>,
 }
 
 impl Known {
     /// The tables of a `tokenizer.json`, or why it is none that is known here.
-    pub fn of(file: TokenizerFile) -> Result<Self, String> {
+    pub fn of(file: TokenizerFile<'_>) -> Result<Self, String> {
         if file.normalizer.is_some_and(|n| !n.is_null()) {
             return Err("it has a normalizer".into());
         }
@@ -83,11 +106,11 @@ impl Known {
             return Err(format!("its added token `{}` is not special", token.content));
         }
         let pattern = pattern(file.pre_tokenizer.as_ref().unwrap_or(&serde_json::Value::Null))?;
-        if file.model.get("type").is_some_and(|t| t != "BPE") {
+        let model: Model<'_> =
+            serde_json::from_str(file.model.get()).map_err(|e| format!("its model is of another shape: {e}"))?;
+        if model.kind.as_ref().is_some_and(|kind| kind != "BPE") {
             return Err("its model is not BPE".into());
         }
-        let model: Model =
-            serde_json::from_value(file.model).map_err(|e| format!("its model is of another shape: {e}"))?;
         let empty = |text: &Option<String>| text.as_deref().is_none_or(str::is_empty);
         if model.dropout.is_some_and(|d| d > 0.0)
             || model.unk_token.is_some()
@@ -98,8 +121,9 @@ impl Known {
             return Err("its BPE has dropout, an unknown token, byte fallback, a prefix or a suffix".into());
         }
         let bpe = Bpe::new(pattern, &model)?;
-        let mut ids = model.vocab;
-        ids.extend(file.added_tokens.into_iter().map(|t| (t.content, t.id)));
+        let mut ids: HashMap<Box<str>, u32, RandomState> =
+            model.vocab.into_iter().map(|(token, id)| (token.into(), id)).collect();
+        ids.extend(file.added_tokens.into_iter().map(|t| (t.content.into(), t.id)));
         Ok(Self { bpe, ids })
     }
 }
@@ -142,7 +166,7 @@ fn bytes_of(token: &str) -> Option<Vec<u8>> {
 }
 
 impl Bpe {
-    fn new(pattern: Pattern, model: &Model) -> Result<Self, String> {
+    fn new(pattern: Pattern, model: &Model<'_>) -> Result<Self, String> {
         let mut bytes = [u32::MAX; 256];
         for (token, &id) in &model.vocab {
             let mut chars = token.chars();
@@ -155,17 +179,17 @@ impl Bpe {
         if bytes.contains(&u32::MAX) {
             return Err("not every byte has a token".into());
         }
-        let mut pairs = Pairs::with_room(model.merges.len());
-        for (rank, merge) in model.merges.iter().enumerate() {
-            let (left, right) = match merge {
-                Merge::Pair(left, right) => (left.as_str(), right.as_str()),
-                Merge::Line(line) => line.split_once(' ').ok_or_else(|| format!("the merge `{line}` is no pair"))?,
-            };
-            let id = |token: &str| {
-                model.vocab.get(token).copied().ok_or_else(|| format!("the merge's `{token}` is no token"))
-            };
+        let merges = merges(model.merges)?;
+        let mut pairs = Pairs::with_room(merges.len());
+        let id =
+            |token: &str| model.vocab.get(token).copied().ok_or_else(|| format!("the merge's `{token}` is no token"));
+        let mut joined = String::new();
+        for (rank, (left, right)) in merges.iter().enumerate() {
+            joined.clear();
+            joined.push_str(left);
+            joined.push_str(right);
             // Of two merges of one pair the library keeps the last.
-            pairs.insert(id(left)?, id(right)?, rank as u32, id(&format!("{left}{right}"))?);
+            pairs.insert(id(left)?, id(right)?, rank as u32, id(&joined)?);
         }
         let whole = model.ignore_merges.then(|| {
             model.vocab.iter().filter_map(|(token, id)| Some((bytes_of(token)?.into_boxed_slice(), *id))).collect()

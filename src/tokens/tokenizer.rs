@@ -28,7 +28,7 @@ impl Tokenizer {
     /// Loads a `tokenizer.json`.
     pub fn load(path: &Path) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(|e| Error::io("read", path, e))?;
-        let known = serde_json::from_slice::<TokenizerFile>(&bytes).map_err(|e| e.to_string()).and_then(Known::of);
+        let known = serde_json::from_slice::<TokenizerFile<'_>>(&bytes).map_err(|e| e.to_string()).and_then(Known::of);
         match known {
             Ok(known) => {
                 let most = known.ids.values().copied().max().unwrap_or(0);
