@@ -105,8 +105,8 @@ fn stop_on_interrupt() -> Arc<AtomicBool> {
 pub fn run(arguments: &RunArguments) -> Outcome {
     let started = std::time::Instant::now();
     let (_, plan) = arguments.pipeline.plan()?;
-    Remembered::save(&arguments.pipeline, &plan)?;
     let stop = stop_on_interrupt();
+    Remembered::save(&arguments.pipeline, &plan)?;
     let progress = Progress::new(arguments.quiet || arguments.pipeline.json);
     let cx =
         Context { workers: workers(arguments.workers), stop: &stop, observer: &progress, shuffle: arguments.visit };

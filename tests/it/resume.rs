@@ -101,3 +101,24 @@ fn an_input_that_changed_is_read_again() {
     place.tamis(&["run", "p.yaml"]).done();
     assert_eq!(place.texts("out"), ["one", "three"]);
 }
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_stops_between_documents_and_the_next_run_goes_on() {
+    let place = Place::new();
+    let mut child = place.quickstart("run", &["-j2", "--quiet"]).spawn().unwrap();
+    // The plan is saved before the first document is read: then there is something to interrupt.
+    while !place.path("runs/quickstart/run.json").exists() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    std::thread::sleep(Duration::from_millis(50));
+    let pid = child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    let status = child.wait().unwrap();
+    // Done before the signal came, or interrupted: both are fine, a crash is not.
+    assert!(matches!(status.code(), Some(0 | 130)), "{status}");
+    place.run_quickstart(&[]).done();
+    let undisturbed = Place::new();
+    undisturbed.run_quickstart(&[]).done();
+    assert_eq!(place.digest(&["out"]), undisturbed.digest(&["out"]));
+}

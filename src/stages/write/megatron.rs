@@ -2,7 +2,7 @@
 //!
 //! Each walk leaves its tokens in the native form (ids and an index of documents with their ids and sources); the final
 //! shards are cut from these in corpus order, or shuffled by a keyed hash of the document's id, so that they do not
-//! depend on how the corpus was split. `documents.idx.json` of each shard says which document lies where.
+//! depend on how the corpus was split. the `.documents` file of each shard says which document lies where.
 
 use std::fs::File;
 use std::io::{Read as _, Seek, SeekFrom, Write};
