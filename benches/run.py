@@ -141,19 +141,20 @@ def main(corpus, *names):
         plain, models = (min(t[i] for t in times) * 1000 for i in (0, 1))
         print(f"{'start, to the whole plan':<28} {plain:.0f} ms; {models:.0f} ms with a language model and a GPT-2 tokenizer to load")
     if "memory" in names:
-        peaks = []
-        for files in ("00[01]", "*"):
-            cwd = f"{work}/m"
-            shutil.rmtree(cwd, ignore_errors=True)
-            os.makedirs(cwd)
-            pipeline = pathlib.Path(cwd) / "p.yaml"
-            pipeline.write_text((HERE / "pipelines/length.yaml").read_text().replace("$corpus/text/*.jsonl.zst", f'"$corpus/text/{files}.jsonl.zst"'))
-            code = ("import resource,subprocess,sys;subprocess.run(sys.argv[1:],check=True,stdout=subprocess.DEVNULL);"
-                    "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)")
-            out = subprocess.run([sys.executable, "-c", code, TAMIS, "run", pipeline, "--set", f"corpus={corpus}", "-q", "-j2"], cwd=cwd,
-                                 check=True, capture_output=True, text=True).stdout
-            peaks.append(int(out) / 1024)
-        print(f"{'peak memory':<28} {peaks[0]:.0f} MiB on 64 MB of text, {peaks[1]:.0f} MiB on {mb:.0f} MB")
+        for name in ("length", "end_to_end"):
+            peaks = []
+            for files in ("000", "00[0-3]"):
+                cwd = f"{work}/m"
+                shutil.rmtree(cwd, ignore_errors=True)
+                os.makedirs(cwd)
+                pipeline = pathlib.Path(cwd) / "p.yaml"
+                pipeline.write_text((HERE / f"pipelines/{name}.yaml").read_text().replace("$corpus/text/*.jsonl.zst", f'"$corpus/text/{files}.jsonl.zst"'))
+                code = ("import resource,subprocess,sys;subprocess.run(sys.argv[1:],check=True,stdout=subprocess.DEVNULL);"
+                        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)")
+                out = subprocess.run([sys.executable, "-c", code, TAMIS, "run", pipeline, "--set", f"corpus={corpus}", "-q", "-j2", *(["--set", f"tokenizer={ROOT}/fixtures/tokenizers/gpt2.json"] if name == "end_to_end" else [])], cwd=cwd,
+                                     check=True, capture_output=True, text=True).stdout
+                peaks.append(int(out) / 1024)
+            print(f"{'peak memory, ' + name:<28} {peaks[0]:.0f} MiB on 32 MB of text, {peaks[1]:.0f} MiB on 128 MB")
     shutil.rmtree(work, ignore_errors=True)
 
 

@@ -3,7 +3,7 @@
 //! A stage is one file with one settings struct. [`Settings`] says what it is ([`About`]), and builds the running part
 //! from the settings; [`Entry::of`] makes the catalog entry from the type alone:
 //!
-//! ```ignore
+//! ```text
 //! #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 //! #[serde(deny_unknown_fields, default)]
 //! pub struct Length { /** Fewest characters. */ min_chars: u64, … }
