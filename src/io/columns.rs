@@ -1,20 +1,16 @@
 //! Columns in row groups of Parquet files: what documents are held in between passes. Arrow's types stay in here.
 //!
-//! A row group is encoded on any worker ([`GroupEncoder`]) and appended in order ([`GroupWriter`]).
+//! A row group is encoded on any worker ([`GroupEncoder`]) and appended in order ([`GroupWriter`]); [`super::table`] reads.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_array::builder::{ListBuilder, UInt32Builder};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type, UInt32Type};
-use arrow_array::{
-    Array, ArrayRef, BooleanArray, FixedSizeBinaryArray, Float64Array, Int64Array, LargeStringArray, RecordBatch,
-};
+use arrow_array::{Array, ArrayRef, BooleanArray, FixedSizeBinaryArray, Float64Array, Int64Array, LargeStringArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use parquet::arrow::ArrowSchemaConverter;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowRowGroupWriterFactory, compute_leaves};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
@@ -201,50 +197,6 @@ impl GroupWriter {
     pub fn finish(self) -> Result<Written> {
         let file = self.writer.into_inner().map_err(|e| fails(&self.path, "write", e))?;
         file.commit()
-    }
-}
-
-/// A file of row groups, opened; cheap to clone.
-#[derive(Clone)]
-pub struct GroupReader {
-    path: Arc<Path>,
-    metadata: ArrowReaderMetadata,
-}
-
-impl GroupReader {
-    /// Opens `path`.
-    pub fn open(path: &Path) -> Result<Self> {
-        let file = File::open(path).map_err(|e| Error::io("open", path, e))?;
-        let metadata =
-            ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).map_err(|e| fails(path, "read", e))?;
-        Ok(Self { path: path.into(), metadata })
-    }
-
-    /// Number of row groups.
-    pub fn groups(&self) -> usize {
-        self.metadata.metadata().num_row_groups()
-    }
-
-    /// Uncompressed bytes of a row group.
-    pub fn group_bytes(&self, group: usize) -> u64 {
-        self.metadata.metadata().row_group(group).total_byte_size().max(0) as u64
-    }
-
-    /// Reads a row group: its columns by name.
-    pub fn read(&self, group: usize) -> Result<Vec<(String, Column)>> {
-        let file = File::open(&self.path).map_err(|e| Error::io("open", &self.path, e))?;
-        let rows = self.metadata.metadata().row_group(group).num_rows().max(1) as usize;
-        let read = || -> Result<Option<RecordBatch>, ParquetError> {
-            let mut reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone())
-                .with_row_groups(vec![group])
-                .with_batch_size(rows)
-                .build()?;
-            Ok(reader.next().transpose()?)
-        };
-        let Some(batch) = read().map_err(|e| fails(&self.path, "read", e))? else { return Ok(Vec::new()) };
-        let columns = batch.schema_ref().fields().iter().zip(batch.columns());
-        // Columns of other types are not what is looked for here.
-        Ok(columns.filter_map(|(field, array)| Some((field.name().clone(), column(array)?))).collect())
     }
 }
 

@@ -126,12 +126,27 @@ impl ParquetFile {
         (start, group.total_byte_size().max(0) as u64, group.num_rows().max(0) as u64)
     }
 
+    /// All columns of a row group that are of a type we write, by name.
+    pub fn columns(&self, group: usize) -> Result<Vec<(String, Column)>, String> {
+        let rows = usize::try_from(self.group(group).2.max(1)).map_err(|e| e.to_string())?;
+        let Some(batch) = self.batches_of(group, rows).map_err(|e| e.to_string())?.next() else {
+            return Ok(Vec::new());
+        };
+        let Batch(batch) = batch?;
+        let columns = batch.schema_ref().fields().iter().zip(batch.columns());
+        Ok(columns.filter_map(|(field, array)| Some((field.name().clone(), column(array)?))).collect())
+    }
+
     /// The batches of a row group.
     pub fn batches(&self, group: usize) -> Result<Batches> {
+        self.batches_of(group, BATCH)
+    }
+
+    fn batches_of(&self, group: usize, rows: usize) -> Result<Batches> {
         let file = File::open(&self.path).map_err(|e| Error::io("open", &self.path, e))?;
         let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone())
             .with_row_groups(vec![group])
-            .with_batch_size(BATCH)
+            .with_batch_size(rows)
             .build();
         Ok(match reader {
             Ok(reader) => Box::new(reader.map(|batch| batch.map(Batch).map_err(|e| e.to_string()))),

@@ -8,9 +8,8 @@ use std::sync::Arc;
 use crate::doc::{DocId, Document, FieldTable, Origin, Value};
 use crate::error::{Error, Result};
 use crate::io::atomic::Written;
-use crate::io::columns::{
-    Column, ColumnRef, ColumnType, Columns, EncodedGroup, GroupEncoder, GroupReader, GroupWriter,
-};
+use crate::io::columns::{Column, ColumnRef, ColumnType, Columns, EncodedGroup, GroupEncoder, GroupWriter};
+use crate::io::table::ParquetFile;
 use crate::stage::columns::{column_type, field_column, values};
 use crate::stage::{Chunk, Encode, Morsel, Read, Reader};
 
@@ -88,11 +87,11 @@ impl Part {
 
 /// Reads a held file back: one morsel for each row group.
 pub fn open(path: &Path, fields: &Arc<FieldTable>) -> Result<Box<dyn Reader>> {
-    Ok(Box::new(Held { file: GroupReader::open(path)?, next: 0, fields: fields.clone() }))
+    Ok(Box::new(Held { file: ParquetFile::open(path)?, next: 0, fields: fields.clone() }))
 }
 
 struct Held {
-    file: GroupReader,
+    file: ParquetFile,
     next: usize,
     fields: Arc<FieldTable>,
 }
@@ -105,9 +104,9 @@ impl Reader for Held {
         let (file, group, fields) = (self.file.clone(), self.next, self.fields.clone());
         self.next += 1;
         // Damage found on the worker is seen as a missing row by the walk, which checks the rows of every morsel.
-        let bytes = file.group_bytes(group);
+        let (_, bytes, _) = file.group(group);
         Ok(Some(Morsel::new(bytes, move |each| {
-            if let Ok(columns) = file.read(group) {
+            if let Ok(columns) = file.columns(group) {
                 documents(columns, &fields).into_iter().for_each(|doc| each(Read::Document(Box::new(doc))));
             }
         })))

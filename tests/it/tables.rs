@@ -84,3 +84,28 @@ fn plain_text_is_read_by_file_or_by_line() {
         assert_eq!(place.texts(unit), texts);
     }
 }
+
+#[test]
+fn code_is_read_out_of_parquet_by_row() {
+    let place = Place::new();
+    let lines: String = (0..1500)
+        .map(|i| {
+            let content = if i == 1200 { String::new() } else { format!(",\"content\":\"print({i})\"") };
+            format!("{{\"text\":\"-\"{content},\"path\":\"a/{i}.py\"}}\n")
+        })
+        .collect();
+    place.write("a.jsonl", lines);
+    place.write("to.yaml", "read: { jsonl: a.jsonl }\nsteps:\n  - length: { min_chars: 1 }\n    when: content == x or path == x\nwrite: { parquet: table }\n");
+    place.tamis(&["run", "to.yaml"]).done();
+    place.write("p.yaml", "read: { code: table/*.parquet }\nwrite: { jsonl: { dir: out, compression: none } }\nlimits: { quarantine: 1% }\n");
+    place.tamis(&["run", "p.yaml"]).done();
+    let lines = place.lines("out");
+    assert_eq!(lines.len(), 1499);
+    assert_eq!(
+        (&lines[0]["text"], &lines[0]["path"], &lines[0]["code_language"]),
+        (&json!("print(0)"), &json!("a/0.py"), &json!("Python"))
+    );
+    assert_eq!(lines[1200]["text"], "print(1201)");
+    let rows = place.ledger("runs/p");
+    assert_eq!((rows.len(), rows[0].at, &*rows[0].because), (1, 1200, "bad_archive"));
+}

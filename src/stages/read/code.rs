@@ -11,11 +11,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::doc::{Document, Field, FieldTable, Origin};
 use crate::error::{Error, Result};
+use crate::io::codec;
 use crate::io::glob::{self, FileEntry};
-use crate::io::{codec, columns};
+use crate::io::table::{Batches, ParquetFile};
 use crate::stage::settings::{ByteSize, Paths};
 use crate::stage::{
-    About, BadRecord, Build, Family, FilePart, Morsel, Read, Reader, Settings, Source, Split, Stage, pack,
+    About, BadRecord, Build, Family, FilePart, Morsel, Read, Reader, Settings, Source, Split, Stage, whole_files,
 };
 use crate::text::{charset, programming};
 
@@ -140,8 +141,7 @@ impl Source for Running {
         }
         files.sort_by(|a, b| a.path.as_os_str().as_encoded_bytes().cmp(b.path.as_os_str().as_encoded_bytes()));
         files.dedup();
-        let part = |FileEntry { path, size, mtime_ns }| FilePart { path, size, mtime_ns, range: None };
-        Ok(pack(files.into_iter().map(part).collect(), SPLIT))
+        Ok(whole_files(files, SPLIT))
     }
 
     fn open(&self, split: &Split, _: &Arc<FieldTable>) -> Result<Box<dyn Reader>> {
@@ -158,7 +158,16 @@ struct Files {
 enum Archive {
     Tar(Box<TarFiles>),
     Zip(Box<zip::ZipArchive<BufReader<File>>>, usize),
-    Rows(columns::GroupReader, usize),
+    Rows(Rows),
+}
+
+/// A Parquet file being read.
+struct Rows {
+    parquet: ParquetFile,
+    /// The next row group, and the row that comes next.
+    group: usize,
+    row: u64,
+    batches: Batches,
 }
 
 /// What a file is, by its first bytes (decompressed).
@@ -212,8 +221,11 @@ impl Reader for Files {
                         Err(e) => return damaged(e.to_string()),
                     }
                 }
-                Kind::Parquet => match columns::GroupReader::open(&part.path) {
-                    Ok(rows) => self.archive = Some((file, Archive::Rows(rows, 0))),
+                Kind::Parquet => match ParquetFile::open(&part.path) {
+                    Ok(parquet) => {
+                        let rows = Rows { parquet, group: 0, row: 0, batches: Box::new(std::iter::empty()) };
+                        self.archive = Some((file, Archive::Rows(rows)));
+                    }
                     Err(e) => return damaged(e.to_string()),
                 },
                 Kind::File => {
@@ -244,7 +256,7 @@ fn archive_morsel(running: &Running, file: &Arc<str>, archive: &mut Archive) -> 
         let next = match archive {
             Archive::Tar(tar) => tar.next(limit),
             Archive::Zip(zip, at) => zip_entry(zip, at, limit),
-            Archive::Rows(rows, group) => return Ok(row_morsel(running, file, rows, group)),
+            Archive::Rows(rows) => return row_morsel(running, file, rows),
         };
         let Some(entry) = next else { break };
         if let Entry::File { bytes: held, path, .. } = &entry {
@@ -400,42 +412,48 @@ fn zip_entry(zip: &mut zip::ZipArchive<BufReader<File>>, at: &mut usize, limit: 
     None
 }
 
-fn row_morsel(running: &Running, file: &Arc<str>, rows: &columns::GroupReader, group: &mut usize) -> Option<Morsel> {
-    if *group >= rows.groups() {
-        return None;
-    }
-    let (rows, number, running, file) = (rows.clone(), *group, running.clone(), file.clone());
-    *group += 1;
-    Some(Morsel::new(rows.group_bytes(number), move |each| {
-        let columns = match rows.read(number) {
-            Ok(columns) => columns,
-            Err(e) => return each(Read::Bad(BadRecord::new(&file, number as u64, "bad_archive", e.to_string(), b""))),
-        };
-        let texts = |name: &str| {
-            columns
-                .iter()
-                .find(|(n, _)| n == name)
-                .and_then(|(_, c)| if let columns::Column::Str(v) = c { Some(v) } else { None })
-        };
-        let Some(contents) = texts("content") else {
-            let bad = BadRecord::new(
-                &file,
-                number as u64,
-                "bad_archive",
-                "the Parquet file has no text column `content`",
-                b"",
-            );
-            return each(Read::Bad(bad));
-        };
-        for (row, content) in contents.iter().enumerate() {
-            let at = ((number as u64) << 32) | row as u64;
-            let path = texts("path").and_then(|p| p.get(row)).and_then(Option::as_deref).unwrap_or_default();
+/// The next batch of rows; `at` of a document is its row in the file.
+fn row_morsel(running: &Running, file: &Arc<str>, rows: &mut Rows) -> Result<Option<Morsel>> {
+    let (batch, first) = loop {
+        match rows.batches.next() {
+            Some(batch) => break (batch, rows.row),
+            None if rows.group == rows.parquet.groups() => return Ok(None),
+            None => {
+                rows.batches = rows.parquet.batches(rows.group)?;
+                rows.row = (0..rows.group).map(|g| rows.parquet.group(g).2).sum();
+                rows.group += 1;
+            }
+        }
+    };
+    let (running, file) = (running.clone(), file.clone());
+    let bad = |at, detail: String| Read::Bad(BadRecord::new(&file, at, "bad_archive", detail, b""));
+    let batch = match batch {
+        Ok(batch) => batch,
+        Err(detail) => {
+            rows.batches = Box::new(std::iter::empty());
+            let lost = bad(first, format!("rows from {first} on: {detail}"));
+            return Ok(Some(Morsel::new(0, move |each| each(lost))));
+        }
+    };
+    rows.row += batch.rows() as u64;
+    let Ok(contents) = batch.texts("content") else {
+        let lost = bad(first, "the Parquet file has no text column `content`".into());
+        return Ok(Some(Morsel::new(0, move |each| each(lost))));
+    };
+    let paths = batch.texts("path").unwrap_or_default();
+    Ok(Some(Morsel::new(batch.bytes(), move |each| {
+        for (row, content) in contents.into_iter().enumerate() {
+            let at = first + row as u64;
+            let path = paths.get(row).and_then(Option::as_deref).unwrap_or_default();
             each(match content {
-                Some(content) => running.document(&file, at, path, content.clone(), content.len()),
+                Some(content) => {
+                    let length = content.len();
+                    running.document(&file, at, path, content, length)
+                }
                 None => Read::Bad(BadRecord::new(&file, at, "bad_archive", "the row has no content", b"")),
             });
         }
-    }))
+    })))
 }
 
 #[cfg(test)]
