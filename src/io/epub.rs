@@ -21,7 +21,8 @@ pub struct Epub {
 
 /// Reads a book; `max` is the most bytes that all chapters may have, decompressed.
 pub fn read(reader: impl Read + Seek, max: u64) -> Result<Epub, String> {
-    let mut zip = zip::ZipArchive::new(reader).map_err(|e| format!("it is no zip archive: {e}"))?;
+    let mut zip = zip::ZipArchive::new(reader)
+        .map_err(|e| format!("it is no whole zip archive ({e}); if it was cut short, fetch it again"))?;
     let mut left = max;
     let container = member(&mut zip, "META-INF/container.xml", &mut left)?;
     let package_path =

@@ -56,24 +56,26 @@ pub struct Pages {
     reader: Box<dyn Read + Send>,
     buffer: Vec<u8>,
     start: usize,
+    /// Bytes of the stream before the buffer.
+    before: u64,
     max: usize,
     ended: bool,
     failed: Option<std::io::Error>,
 }
 
-/// What was framed.
+/// What was framed; places are bytes from the stream's start.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Framed {
-    /// The bytes of a page.
-    Page(Vec<u8>),
-    /// No page any more: why, what exactly, and the first bytes of what was lost.
-    Damaged(&'static str, String, Vec<u8>),
+    /// A page: where it begins, its bytes.
+    Page(u64, Vec<u8>),
+    /// No page any more from here on: where, why, what exactly, and the first bytes of what was lost.
+    Damaged(u64, &'static str, String, Vec<u8>),
 }
 
 impl Pages {
     /// Pages of `reader`; a longer one than `max` bytes ends the reading.
     pub fn new(reader: Box<dyn Read + Send>, max: usize) -> Self {
-        Self { reader, buffer: Vec::new(), start: 0, max, ended: false, failed: None }
+        Self { reader, buffer: Vec::new(), start: 0, before: 0, max, ended: false, failed: None }
     }
 
     fn fill(&mut self) -> bool {
@@ -82,6 +84,7 @@ impl Pages {
         }
         if self.start > 0 {
             self.buffer.drain(..self.start);
+            self.before += self.start as u64;
             self.start = 0;
         }
         let length = self.buffer.len();
@@ -100,6 +103,10 @@ impl Pages {
         !self.ended
     }
 
+    fn at(&self) -> u64 {
+        self.before + self.start as u64
+    }
+
     /// The next page; `None` at the end.
     pub fn next(&mut self) -> Option<Framed> {
         const OPEN: &[u8] = b"<page>";
@@ -111,7 +118,7 @@ impl Pages {
                     self.start = self.buffer.len().saturating_sub(OPEN.len() - 1).max(self.start);
                     if !self.fill() {
                         let e = self.failed.take()?;
-                        return Some(Framed::Damaged(super::codec::damage(&e), e.to_string(), Vec::new()));
+                        return Some(Framed::Damaged(self.at(), super::codec::damage(&e), e.to_string(), Vec::new()));
                     }
                 }
             }
@@ -122,14 +129,15 @@ impl Pages {
             let page = self.buffer.get(self.start..).unwrap_or_default();
             if let Some(at) = memchr::memmem::find(page.get(searched..).unwrap_or_default(), CLOSE) {
                 let end = searched + at + CLOSE.len();
-                let page = page.get(..end).unwrap_or_default().to_vec();
+                let page = Framed::Page(self.at(), page.get(..end).unwrap_or_default().to_vec());
                 self.start += end;
-                return Some(Framed::Page(page));
+                return Some(page);
             }
             searched = page.len().saturating_sub(CLOSE.len() - 1);
             let too_long = page.len() > self.max;
             if too_long || !self.fill() {
                 let head: Vec<u8> = self.buffer.iter().skip(self.start).take(64 << 10).copied().collect();
+                let at = self.at();
                 self.ended = true;
                 self.start = self.buffer.len();
                 let (reason, detail) = match self.failed.take() {
@@ -140,7 +148,7 @@ impl Pages {
                     ),
                     None => ("truncated", "the dump ends inside a page".to_owned()),
                 };
-                return Some(Framed::Damaged(reason, detail, head));
+                return Some(Framed::Damaged(at, reason, detail, head));
             }
         }
     }
@@ -220,7 +228,7 @@ mod tests {
     #[test]
     fn pages_are_framed_and_parsed() {
         let framed = pages(DUMP);
-        let [Framed::Page(a), Framed::Page(r)] = framed.as_slice() else { panic!("{framed:?}") };
+        let [Framed::Page(_, a), Framed::Page(at, r)] = framed.as_slice() else { panic!("{framed:?}") };
         let a = parse_page(a).unwrap();
         assert_eq!((a.title.as_str(), a.id, a.revision, a.text.as_str()), ("A & B", 7, 9, "x <ref> y"));
         assert_eq!(parse_page(r).unwrap().redirect.as_deref(), Some("A & B"));
@@ -228,6 +236,7 @@ mod tests {
         assert_eq!(site.language.as_deref(), Some("en"));
         assert_eq!(site.url(&a.title).as_deref(), Some("https://en.wikipedia.org/wiki/A_&_B"));
         let cut = pages(&DUMP[..DUMP.len() - 20]);
-        assert!(matches!(cut.last(), Some(Framed::Damaged("truncated", ..))));
+        assert!(DUMP[*at as usize..].starts_with("<page><title>R<"));
+        assert!(matches!(cut.last(), Some(Framed::Damaged(lost, "truncated", ..)) if lost == at));
     }
 }

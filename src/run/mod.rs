@@ -245,3 +245,49 @@ pub fn prune(run_dir: &Path) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doc::{Document, Verdict};
+    use crate::plan::{Action, SharedTransform};
+    use crate::stage::Transform;
+
+    #[derive(Clone)]
+    struct Panics;
+
+    impl Transform for Panics {
+        fn apply(&mut self, doc: &mut Document) -> Verdict {
+            assert!(!doc.text.as_str().contains("bad"), "cannot take {:?}", doc.text.as_str());
+            Verdict::Keep
+        }
+    }
+
+    #[test]
+    fn a_panic_costs_the_document_it_happened_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = dir.path().display();
+        let lines: String =
+            (0..500).map(|i| format!("{{\"text\":\"{} {i}\"}}\n", if i % 7 == 3 { "bad" } else { "good" })).collect();
+        std::fs::write(dir.path().join("a.jsonl"), lines).unwrap();
+        let path = dir.path().join("p.yaml");
+        std::fs::write(&path, format!("run: {at}/run\nread: {{ jsonl: {at}/a.jsonl }}\nsteps:\n  - {{ length: {{ min_chars: 1 }}, as: fragile }}\nwrite: {{ jsonl: {{ dir: {at}/out, compression: none }} }}\nlimits: {{ quarantine: 100% }}\n")).unwrap();
+        let pipeline = crate::pipeline::load(&path, &[], &|_| None).unwrap();
+        let mut plan = crate::plan::compile(&pipeline).unwrap();
+        plan.passes[0].chains[0].steps[0].action = Action::Transform(SharedTransform::new(Box::new(Panics)).into());
+        let stop = AtomicBool::new(false);
+        let cx = Context { workers: 2, stop: &stop, observer: &Silent, shuffle: None };
+        let outcome = run(&plan, &cx).unwrap();
+        assert_eq!((outcome.tally.read, outcome.tally.kept, outcome.tally.quarantined()), (500, 429, 71));
+        assert_eq!(outcome.tally.steps["fragile"].panicked, 71);
+        let mut rows = 0;
+        read_ledger(&Layout::at(&plan.run_dir).ledger("p0-00000"), &mut |row| {
+            assert_eq!((&*row.by, &*row.because), ("fragile", "panicked"));
+            assert!(row.detail.as_deref().is_some_and(|d| d.contains("cannot take \"bad")), "{row:?}");
+            rows += 1;
+            true
+        })
+        .unwrap();
+        assert_eq!(rows, 71);
+    }
+}

@@ -31,7 +31,7 @@ pub use build::{Build, Resource, Scope, nearest};
 pub use entry::{Entry, Settings};
 pub use global::{Apply, Corpus, Findings, Global, Links, Mapper, Records, Sorted};
 pub use sink::{Chunk, Encode, Part, PartPlace, Sink};
-pub use source::{BadRecord, FilePart, Morsel, Read, Reader, Source, Split, pack};
+pub use source::{BadRecord, FilePart, Morsel, Read, Reader, Source, Split, pack, whole_files};
 
 use std::sync::Arc;
 

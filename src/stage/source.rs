@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::doc::{Document, FieldTable};
 use crate::error::Result;
+use crate::io::glob::FileEntry;
 
 /// A reader of one format.
 pub trait Source: Send + Sync {
@@ -84,6 +85,12 @@ pub fn pack(files: Vec<FilePart>, target: u64) -> Vec<Split> {
         }
     }
     splits
+}
+
+/// Splits of whole files, for formats that cannot be cut.
+pub fn whole_files(files: Vec<FileEntry>, target: u64) -> Vec<Split> {
+    let part = |FileEntry { path, size, mtime_ns }| FilePart { path, size, mtime_ns, range: None };
+    pack(files.into_iter().map(part).collect(), target)
 }
 
 /// An open split.

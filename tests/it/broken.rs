@@ -232,3 +232,20 @@ fn a_zip_whose_names_climb_writes_nothing_anywhere() {
     assert_eq!(crate::place::files(&place.path("in")).len(), before);
     assert!(!place.path("evil.py").exists());
 }
+
+#[test]
+fn a_dump_cut_short_keeps_its_first_pages_and_says_where_it_ends() {
+    let place = Place::new();
+    let whole =
+        std::fs::read(repository().join("fixtures/wikipedia/enwiki-pages-articles-multistream.xml.bz2")).unwrap();
+    place.write("a.xml.bz2", &whole);
+    let (all, rows) = read(&place, "wikipedia: a.xml.bz2");
+    assert!(rows.is_empty() && all.len() > 40);
+    place.write("a.xml.bz2", &whole[..whole.len() * 7 / 10]);
+    let (texts, rows) = read(&place, "wikipedia: a.xml.bz2");
+    assert!(texts.len() > 10 && texts.len() < all.len(), "{}", texts.len());
+    assert_eq!(texts[..], all[..texts.len()]);
+    assert_eq!(rows.len(), 1);
+    assert_eq!(rows[0].0, "truncated");
+    assert!(rows[0].1 > 100_000, "{rows:?}");
+}

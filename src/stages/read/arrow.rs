@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::io::{glob, table};
 use crate::stage::settings::Paths;
 use crate::stage::{
-    About, BadRecord, Build, Family, FilePart, Morsel, Read, Reader, Settings, Source, Split, Stage, pack,
+    About, BadRecord, Build, Family, FilePart, Morsel, Read, Reader, Settings, Source, Split, Stage, whole_files,
 };
 
 /// Settings of `arrow`.
@@ -52,9 +52,7 @@ const SPLIT: u64 = 64 << 20;
 
 impl Source for Running {
     fn splits(&self) -> Result<Vec<Split>> {
-        let files = glob::expand(&self.settings.paths.0)?.into_iter();
-        let parts = files.map(|f| FilePart { path: f.path, size: f.size, mtime_ns: f.mtime_ns, range: None });
-        Ok(pack(parts.collect(), SPLIT))
+        Ok(whole_files(glob::expand(&self.settings.paths.0)?, SPLIT))
     }
 
     fn open(&self, split: &Split, fields: &Arc<FieldTable>) -> Result<Box<dyn Reader>> {

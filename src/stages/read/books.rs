@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::doc::{Document, Field, FieldTable, Origin};
 use crate::error::Result;
-use crate::io::glob::{self, FileEntry};
+use crate::io::glob;
 use crate::io::{codec, epub};
 use crate::stage::settings::{ByteSize, Paths};
 use crate::stage::{
-    About, BadRecord, Build, Family, FilePart, Morsel, Read, Reader, Settings, Source, Split, Stage, pack,
+    About, BadRecord, Build, Family, FilePart, Morsel, Read, Reader, Settings, Source, Split, Stage, whole_files,
 };
 use crate::text::{charset, gutenberg, html};
 
@@ -95,9 +95,7 @@ struct Running {
 
 impl Source for Running {
     fn splits(&self) -> Result<Vec<Split>> {
-        let files = glob::expand(&self.settings.paths.0)?;
-        let part = |FileEntry { path, size, mtime_ns }| FilePart { path, size, mtime_ns, range: None };
-        Ok(pack(files.into_iter().map(part).collect(), SPLIT))
+        Ok(whole_files(glob::expand(&self.settings.paths.0)?, SPLIT))
     }
 
     fn open(&self, split: &Split, _: &Arc<FieldTable>) -> Result<Box<dyn Reader>> {

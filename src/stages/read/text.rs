@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::io::{codec, glob};
 use crate::stage::settings::{ByteSize, Paths};
 use crate::stage::{
-    About, BadRecord, Build, Family, FilePart, Morsel, Read, Reader, Settings, Source, Split, Stage, pack,
+    About, BadRecord, Build, Family, FilePart, Morsel, Read, Reader, Settings, Source, Split, Stage, whole_files,
 };
 use crate::text::charset;
 
@@ -80,9 +80,7 @@ impl Source for Running {
         if self.settings.unit == Unit::Line {
             return line_source::splits(&self.settings.paths);
         }
-        let files = glob::expand(&self.settings.paths.0)?.into_iter();
-        let parts = files.map(|f| FilePart { path: f.path, size: f.size, mtime_ns: f.mtime_ns, range: None });
-        Ok(pack(parts.collect(), SPLIT))
+        Ok(whole_files(glob::expand(&self.settings.paths.0)?, SPLIT))
     }
 
     fn open(&self, split: &Split, _: &Arc<FieldTable>) -> Result<Box<dyn Reader>> {
@@ -116,12 +114,10 @@ impl Running {
     fn file(&self, part: &FilePart) -> Read {
         let file: Arc<str> = part.path.to_string_lossy().into();
         let (mut bytes, max) = (Vec::new(), self.settings.max_record.0);
-        let read = codec::open(&part.path)
-            .map_err(|e| e.to_string())
-            .and_then(|from| from.take(max + 1).read_to_end(&mut bytes).map_err(|e| e.to_string()));
-        if let Err(detail) = read {
-            let reason =
-                if detail.contains("end of") || detail.contains("incomplete") { "truncated" } else { "corrupt" };
+        let read = codec::open(&part.path).map_err(|e| ("corrupt", e.to_string())).and_then(|from| {
+            from.take(max + 1).read_to_end(&mut bytes).map_err(|e| (codec::damage(&e), e.to_string()))
+        });
+        if let Err((reason, detail)) = read {
             return Read::Bad(BadRecord::new(&file, bytes.len() as u64, reason, detail, &bytes));
         }
         if bytes.len() as u64 > max {

@@ -176,12 +176,13 @@ impl Source for Running {
 
 struct Dump {
     files: std::vec::IntoIter<FilePart>,
-    open: Option<(Arc<str>, Arc<Site>, Pages)>,
+    /// The file, where the part begins in it, its wiki, the rest of its pages.
+    open: Option<(Arc<str>, u64, Arc<Site>, Pages)>,
     parser: Arc<Parser>,
 }
 
 impl Dump {
-    fn open(&self, part: &FilePart) -> Result<(Arc<str>, Arc<Site>, Pages)> {
+    fn open(&self, part: &FilePart) -> Result<(Arc<str>, u64, Arc<Site>, Pages)> {
         let io = |e| Error::io("read", &part.path, e);
         let mut head = Vec::new();
         // A damaged start is told when the pages are read.
@@ -195,14 +196,15 @@ impl Dump {
             }
         };
         let pages = Pages::new(reader, self.parser.settings.max_record.0 as usize);
-        Ok((part.path.to_string_lossy().into(), Arc::new(site), pages))
+        let from = part.range.as_ref().map_or(0, |range| range.start);
+        Ok((part.path.to_string_lossy().into(), from, Arc::new(site), pages))
     }
 }
 
 impl Reader for Dump {
     fn next(&mut self) -> Result<Option<Morsel>> {
         loop {
-            let Some((file, site, pages)) = &mut self.open else {
+            let Some((file, from, site, pages)) = &mut self.open else {
                 let Some(part) = self.files.next() else { return Ok(None) };
                 self.open = Some(self.open(&part)?);
                 continue;
@@ -210,7 +212,7 @@ impl Reader for Dump {
             let (mut framed, mut bytes) = (Vec::new(), 0);
             while bytes < MORSEL {
                 let Some(next) = pages.next() else { break };
-                if let Framed::Page(page) = &next {
+                if let Framed::Page(_, page) = &next {
                     bytes += page.len();
                 }
                 framed.push(next);
@@ -219,9 +221,9 @@ impl Reader for Dump {
                 self.open = None;
                 continue;
             }
-            let (file, site, parser) = (file.clone(), site.clone(), self.parser.clone());
+            let (file, from, site, parser) = (file.clone(), *from, site.clone(), self.parser.clone());
             return Ok(Some(Morsel::new(bytes as u64, move |each| {
-                framed.into_iter().for_each(|framed| parser.page(&file, &site, framed, each));
+                framed.into_iter().for_each(|framed| parser.page(&file, from, &site, framed, each));
             })));
         }
     }
@@ -234,16 +236,21 @@ struct Parser {
 }
 
 impl Parser {
-    fn page(&self, file: &Arc<str>, site: &Site, framed: Framed, each: &mut dyn FnMut(Read)) {
-        let bytes = match framed {
-            Framed::Page(bytes) => bytes,
-            Framed::Damaged(reason, detail, head) => {
-                return each(Read::Bad(BadRecord::new(file, 0, reason, detail, &head)));
+    fn page(&self, file: &Arc<str>, from: u64, site: &Site, framed: Framed, each: &mut dyn FnMut(Read)) {
+        // Offsets into the file where it is whole; where it is split, the stream's, and how far into its text.
+        let bad = |at: u64, reason, detail: String, bytes: &[u8]| {
+            let detail = format!("{detail} ({at} bytes into the text of the stream at {from})");
+            Read::Bad(BadRecord::new(file, if from == 0 { at } else { from }, reason, detail, bytes))
+        };
+        let (at, bytes) = match framed {
+            Framed::Page(at, bytes) => (at, bytes),
+            Framed::Damaged(at, reason, detail, head) => {
+                return each(bad(at, reason, format!("{detail}; the pages after this are lost"), &head));
             }
         };
         let page = match parse_page(&bytes) {
             Ok(page) => page,
-            Err(detail) => return each(Read::Bad(BadRecord::new(file, 0, "bad_xml", detail, &bytes))),
+            Err(detail) => return each(bad(at, "bad_xml", detail, &bytes)),
         };
         let redirects =
             page.redirect.is_some() || page.text.get(..9).is_some_and(|t| t.eq_ignore_ascii_case("#redirect"));
