@@ -23,10 +23,8 @@ fn main() {
     }
     let mb = texts.iter().map(String::len).sum::<usize>() as f64 / 1e6;
     let tokenizer = Path::new(tokenizer);
-    let own = Tokenizer::load(tokenizer).unwrap();
-    if let Some(why) = own.falls_back_because() {
-        println!("the library encodes: {why}");
-    }
+    let own = Tokenizer::load(tokenizer, false).unwrap();
+    println!("{}", own.describe());
     let mut encoder = own.encoder();
     let mut ids = Vec::with_capacity(mb as usize * 500_000);
     let pass = |encoder: &mut Encoder, ids: &mut Vec<u32>| {
@@ -39,7 +37,7 @@ fn main() {
     };
     let (first, second) = (pass(&mut encoder, &mut ids), pass(&mut encoder, &mut ids));
     let mut theirs = Vec::with_capacity(ids.len());
-    let library = pass(&mut Tokenizer::oracle(tokenizer).unwrap().encoder(), &mut theirs);
+    let library = pass(&mut Tokenizer::oracle(tokenizer, false).unwrap().encoder(), &mut theirs);
     assert!(ids == theirs, "ids differ from the library's");
     println!(
         "{mb:.0} MB, {} tokens: first pass {first:.0} MB/s, second {second:.0}, library {library:.1} (ratio {:.0}); all ids equal",

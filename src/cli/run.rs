@@ -157,7 +157,7 @@ pub fn step_order(plan: &Plan) -> Vec<String> {
 /// The account of a run for people.
 pub fn report(plan: &Plan, outcome: &run::Outcome) -> String {
     let mut text = render::summary(&outcome.tally, &step_order(plan));
-    for (label, note) in &outcome.notes {
+    for (label, note) in plan.notes.iter().chain(&outcome.notes) {
         text.push_str(&format!(" {label}: {note}\n"));
     }
     if outcome.tally.tokens > 0 {
@@ -187,7 +187,7 @@ pub fn account(plan: &Plan, outcome: &run::Outcome) -> serde_json::Value {
         "name": plan.name,
         "run": plan.run_dir,
         "tally": outcome.tally,
-        "notes": outcome.notes.iter().map(|(step, note)| serde_json::json!({ "step": step, "note": note })).collect::<Vec<_>>(),
+        "notes": plan.notes.iter().chain(&outcome.notes).map(|(step, note)| serde_json::json!({ "step": step, "note": note })).collect::<Vec<_>>(),
         "outputs": outcome.outputs,
         "tasks_done": outcome.done,
         "tasks_done_before": outcome.found_done,

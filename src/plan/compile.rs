@@ -11,7 +11,7 @@ use super::{
 use crate::doc::FieldTable;
 use crate::error::{Error, Result};
 use crate::pipeline::{Diagnostic, Diagnostics, Flow, Inputs, Pipeline, Span, Step};
-use crate::stage::{Build, Global, Scope, Sink, Source, Split, Stage};
+use crate::stage::{Build, Global, Requests, Scope, Sink, Source, Split, Stage};
 
 /// Compiles `pipeline`. Lists inputs and reads resource files; every mistake is found, each with its place in the file.
 pub fn compile(pipeline: &Pipeline) -> Result<Plan, Diagnostics> {
@@ -23,8 +23,12 @@ pub fn compile(pipeline: &Pipeline) -> Result<Plan, Diagnostics> {
     if !builder.found.is_empty() {
         return Err(Diagnostics(builder.found));
     }
-    let built =
-        Built { flows: builder.flows.into_values().map(|f| f.0).collect(), table: builder.table, loads: builder.loads };
+    let built = Built {
+        flows: builder.flows.into_values().map(|f| f.0).collect(),
+        table: builder.table,
+        loads: builder.loads,
+        notes: builder.notes,
+    };
     passes(pipeline, built).map_err(|error| {
         let mut diagnostic = Diagnostic::of(&pipeline.files, Span::default(), &error);
         diagnostic.line = 0;
@@ -47,6 +51,7 @@ fn passes(pipeline: &Pipeline, built: Built) -> Result<Plan> {
         run_dir: pipeline.run_dir.clone().unwrap_or_else(|| PathBuf::from("runs").join(&pipeline.name)),
         fingerprint: Fingerprint::of(prints),
         fields: Arc::new(built.table),
+        notes: built.notes,
         passes,
         memory: pipeline.limits.memory,
         quarantine: pipeline.limits.quarantine,
@@ -84,6 +89,7 @@ struct Built {
     table: FieldTable,
     /// Fields that readers must load: part of every reader's fingerprint.
     loads: BTreeSet<String>,
+    notes: Vec<(String, String)>,
 }
 
 /// Builds every stage, flow by flow, upstream first, so that fields are known where they are read.
@@ -94,6 +100,8 @@ pub(super) struct Builder<'p> {
     pub(super) flows: BTreeMap<usize, (BuiltFlow, Scope)>,
     many_flows: bool,
     list_inputs: bool,
+    /// What steps tell the user, with their labels.
+    notes: Vec<(String, String)>,
     pub(super) found: Vec<Diagnostic>,
 }
 
@@ -122,6 +130,7 @@ impl<'p> Builder<'p> {
             flows: BTreeMap::new(),
             many_flows: pipeline.flows.len() > 1,
             list_inputs: true,
+            notes: Vec::new(),
             found: Vec::new(),
         }
     }
@@ -184,8 +193,9 @@ impl<'p> Builder<'p> {
         let stage = (step.entry.build)(step.settings.clone(), &mut cx)?;
         let annotate =
             if step.annotate { Some(cx.writes::<String>(&format!("{}.verdict", step.label))?) } else { None };
-        let (resources, loads) = cx.into_requests();
+        let Requests { resources, loads, notes } = cx.into_requests();
         self.loads.extend(loads);
+        self.notes.extend(notes.into_iter().map(|note| (label.clone(), note)));
         let print = format!(
             "{}@{} {} {} when={} annotate={} source={source} resources={:?}",
             step.entry.about.name,

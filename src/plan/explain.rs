@@ -19,6 +19,8 @@ pub struct PlanView {
     pub input_bytes: u64,
     /// Fields and their types.
     pub fields: Vec<(String, String)>,
+    /// What steps tell the user, with their labels.
+    pub notes: Vec<(String, String)>,
     /// Passes in order.
     pub passes: Vec<PassView>,
 }
@@ -69,6 +71,7 @@ impl PlanView {
                 .map(|t| reads(&t.input))
                 .sum(),
             fields: plan.fields.iter().map(|(_, name, kind)| (name.to_owned(), kind.name().to_owned())).collect(),
+            notes: plan.notes.clone(),
             passes,
         }
     }
@@ -166,6 +169,9 @@ pub fn size(bytes: u64) -> String {
 impl fmt::Display for PlanView {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "plan of `{}`: {} of input, run folder {}", self.name, size(self.input_bytes), self.run_dir)?;
+        for (label, note) in &self.notes {
+            writeln!(f, "{label}: {note}")?;
+        }
         for pass in &self.passes {
             let walks = pass.chains.iter().map(|c| c.1).sum::<usize>();
             let done = pass.tasks.iter().filter(|t| t.done).count();

@@ -29,6 +29,8 @@ pub struct Plan {
     pub run_dir: PathBuf,
     /// Every field of every flow.
     pub fields: Arc<FieldTable>,
+    /// What steps tell the user, with their labels.
+    pub notes: Vec<(String, String)>,
     /// In the order they run.
     pub passes: Vec<Pass>,
     /// Bytes that the run may use.

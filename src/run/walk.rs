@@ -127,6 +127,9 @@ impl<'p> Walker<'p> {
                 .with("task", &task.task.id)
                 .hint("please report this with the file; other tasks are not affected"));
         }
+        if let Some(fault) = self.transforms.iter_mut().flatten().find_map(|t| t.fault()) {
+            return Err(fault);
+        }
         let (records, outputs) = self.end(&kept, task.task.first_reading)?;
         let mut tally = out.tally;
         tally.kept = kept.len() as u64;

@@ -40,6 +40,18 @@ pub struct Build<'a> {
     scope: &'a mut Scope,
     resources: Vec<Resource>,
     loads: BTreeSet<String>,
+    notes: Vec<String>,
+}
+
+/// What a step asked for while it was built.
+#[derive(Debug, Default)]
+pub struct Requests {
+    /// Files it needs.
+    pub resources: Vec<Resource>,
+    /// Fields that the readers upstream must load.
+    pub loads: BTreeSet<String>,
+    /// What the plan should say of it.
+    pub notes: Vec<String>,
 }
 
 impl<'a> Build<'a> {
@@ -54,6 +66,7 @@ impl<'a> Build<'a> {
             scope,
             resources: Vec::new(),
             loads: BTreeSet::new(),
+            notes: Vec::new(),
         }
     }
 
@@ -117,9 +130,19 @@ impl<'a> Build<'a> {
         Ok(resource)
     }
 
-    /// What was asked for: resource files, and fields that the readers upstream must load.
-    pub fn into_requests(self) -> (Vec<Resource>, BTreeSet<String>) {
-        (self.resources, self.loads)
+    /// A field this stage reads if something before writes it.
+    pub fn reads_if_written<T: Typed>(&mut self, name: &str) -> Result<Option<Field<T>>> {
+        if self.scope.written.contains(name) { self.field(name).map(Some) } else { Ok(None) }
+    }
+
+    /// Tells the user something about this step, in the plan and in the account of the run.
+    pub fn notes(&mut self, note: String) {
+        self.notes.push(note);
+    }
+
+    /// What was asked for.
+    pub fn into_requests(self) -> Requests {
+        Requests { resources: self.resources, loads: self.loads, notes: self.notes }
     }
 
     /// The fields known so far.

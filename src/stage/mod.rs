@@ -27,7 +27,7 @@ pub(crate) mod testing;
 pub mod varint;
 
 pub use about::{About, Example, Expect, Family};
-pub use build::{Build, Resource, Scope, nearest};
+pub use build::{Build, Requests, Resource, Scope, nearest};
 pub use entry::{Entry, Settings};
 pub use global::{Apply, Corpus, Findings, Global, Links, Mapper, Records, Sorted};
 pub use sink::{Chunk, Encode, Part, PartPlace, Sink};
@@ -36,6 +36,7 @@ pub use source::{BadRecord, FilePart, Morsel, Read, Reader, Source, Split, pack,
 use std::sync::Arc;
 
 use crate::doc::{Document, Verdict};
+use crate::error::Error;
 
 /// A built stage.
 pub enum Stage {
@@ -55,6 +56,11 @@ pub enum Stage {
 pub trait Transform: Send + CloneTransform {
     /// Changes `doc` or decides against it.
     fn apply(&mut self, doc: &mut Document) -> Verdict;
+
+    /// Something found since the last call that must stop the whole run: not a bad document, but a broken promise.
+    fn fault(&mut self) -> Option<Error> {
+        None
+    }
 }
 
 /// Cloning behind a trait object; implemented for every `Transform + Clone`.

@@ -110,7 +110,7 @@ impl JsonSchema for ByteSize {
 }
 
 /// A share between 0 and 1: `0.1` or `10%`.
-#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, PartialOrd)]
 pub struct Fraction(pub f64);
 
 impl Fraction {

@@ -13,6 +13,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::pretoken::Pattern;
+use super::ranks::Ranks;
 
 /// A vocabulary, its merges and its pattern.
 pub struct Bpe {
@@ -42,6 +43,55 @@ struct AddedToken {
     content: String,
     #[serde(default)]
     special: bool,
+    #[serde(default)]
+    normalized: bool,
+    #[serde(default)]
+    single_word: bool,
+    #[serde(default)]
+    lstrip: bool,
+    #[serde(default)]
+    rstrip: bool,
+}
+
+/// Added tokens looked for in a text; the longest of those that begin first wins.
+struct Added {
+    automaton: aho_corasick::AhoCorasick,
+    /// Ids by pattern; `None` for special tokens that are ordinary text.
+    ids: Vec<Option<u32>>,
+}
+
+impl Added {
+    /// `None` if there is nothing to look for.
+    fn new(tokens: &[&AddedToken], special: bool) -> Result<Option<Self>, String> {
+        let active = |t: &AddedToken| special || !t.special;
+        if !tokens.iter().any(|t| active(t)) {
+            return Ok(None);
+        }
+        if let Some(token) = tokens.iter().find(|t| active(t) && (t.single_word || t.lstrip || t.rstrip)) {
+            return Err(format!("its added token `{}` strips spaces or wants whole words", token.content));
+        }
+        let automaton = aho_corasick::AhoCorasick::builder()
+            .match_kind(aho_corasick::MatchKind::LeftmostLongest)
+            .build(tokens.iter().map(|t| t.content.as_str()))
+            .map_err(|e| format!("its added tokens are too many: {e}"))?;
+        Ok(Some(Self { automaton, ids: tokens.iter().map(|t| active(t).then_some(t.id)).collect() }))
+    }
+
+    /// Gives `visit` the text between added tokens, and the tokens.
+    fn split<'t>(&self, text: &'t str, visit: &mut dyn FnMut(Result<&'t str, u32>)) {
+        let mut from = 0;
+        for found in self.automaton.find_iter(text) {
+            let Some(Some(id)) = self.ids.get(found.pattern().as_usize()) else { continue };
+            if let Some(before) = text.get(from..found.start()).filter(|t| !t.is_empty()) {
+                visit(Ok(before));
+            }
+            visit(Err(*id));
+            from = found.end();
+        }
+        if let Some(rest) = text.get(from..).filter(|t| !t.is_empty()) {
+            visit(Ok(rest));
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -94,22 +144,30 @@ pub struct Known {
     pub bpe: Bpe,
     /// Every token's id, added tokens included.
     pub ids: HashMap<Box<str>, u32, RandomState>,
+    /// Whether texts are brought to NFC first.
+    nfc: bool,
+    /// Added tokens looked for in the text as it is, and in the normalized text.
+    raw: Option<Added>,
+    normalized: Option<Added>,
 }
 
 impl Known {
-    /// The tables of a `tokenizer.json`, or why it is none that is known here.
-    pub fn of(file: TokenizerFile<'_>) -> Result<Self, String> {
-        if file.normalizer.is_some_and(|n| !n.is_null()) {
-            return Err("it has a normalizer".into());
-        }
-        if let Some(token) = file.added_tokens.iter().find(|t| !t.special) {
-            return Err(format!("its added token `{}` is not special", token.content));
-        }
+    /// The tables of a `tokenizer.json`, or why it is none that is known here. With `special`, special tokens in a text
+    /// are tokens.
+    pub fn of(file: TokenizerFile<'_>, special: bool) -> Result<Self, String> {
+        let nfc = match &file.normalizer {
+            None | Some(serde_json::Value::Null) => false,
+            Some(normalizer) if is(normalizer, "NFC") => true,
+            Some(normalizer) => {
+                let kind = normalizer.get("type").and_then(|t| t.as_str()).unwrap_or("?");
+                return Err(format!("its normalizer is `{kind}`"));
+            }
+        };
         let pattern = pattern(file.pre_tokenizer.as_ref().unwrap_or(&serde_json::Value::Null))?;
         let model: Model<'_> =
             serde_json::from_str(file.model.get()).map_err(|e| format!("its model is of another shape: {e}"))?;
-        if model.kind.as_ref().is_some_and(|kind| kind != "BPE") {
-            return Err("its model is not BPE".into());
+        if let Some(kind) = model.kind.as_ref().filter(|kind| *kind != "BPE") {
+            return Err(format!("its model is {kind}, not byte-level BPE"));
         }
         let empty = |text: &Option<String>| text.as_deref().is_none_or(str::is_empty);
         if model.dropout.is_some_and(|d| d > 0.0)
@@ -120,34 +178,111 @@ impl Known {
         {
             return Err("its BPE has dropout, an unknown token, byte fallback, a prefix or a suffix".into());
         }
+        let (normalized, raw): (Vec<_>, Vec<_>) = file.added_tokens.iter().partition(|t| t.normalized);
+        let (raw, normalized) = (Added::new(&raw, special)?, Added::new(&normalized, special)?);
         let bpe = Bpe::new(pattern, &model)?;
         let mut ids: HashMap<Box<str>, u32, RandomState> =
             model.vocab.into_iter().map(|(token, id)| (token.into(), id)).collect();
         ids.extend(file.added_tokens.into_iter().map(|t| (t.content.into(), t.id)));
-        Ok(Self { bpe, ids })
+        Ok(Self { bpe, ids, nfc, raw, normalized })
     }
+
+    /// The tables of a rank file.
+    pub fn of_ranks(ranks: &Ranks, special: bool) -> Result<Self, String> {
+        let added: Vec<AddedToken> = ranks
+            .special
+            .iter()
+            .map(|(token, id)| AddedToken {
+                id: *id,
+                content: (*token).to_owned(),
+                special: true,
+                normalized: false,
+                single_word: false,
+                lstrip: false,
+                rstrip: false,
+            })
+            .collect();
+        let raw = Added::new(&added.iter().collect::<Vec<_>>(), special)?;
+        let bpe = Bpe::of_ranks(ranks)?;
+        let text = |bytes: &[u8]| bytes.iter().map(|b| char_of(*b)).collect::<String>().into_boxed_str();
+        let mut ids: HashMap<Box<str>, u32, RandomState> =
+            ranks.tokens.iter().map(|(bytes, rank)| (text(bytes), *rank)).collect();
+        ids.extend(ranks.special.iter().map(|(token, id)| ((*token).into(), *id)));
+        Ok(Self { bpe, ids, nfc: false, raw, normalized: None })
+    }
+
+    /// Appends the ids of `text`.
+    pub fn encode(&self, text: &str, scratch: &mut Scratch, ids: &mut Vec<u32>) {
+        match &self.raw {
+            None => self.piece(text, scratch, ids),
+            Some(raw) => raw.split(text, &mut |part| match part {
+                Ok(text) => self.piece(text, scratch, ids),
+                Err(id) => ids.push(id),
+            }),
+        }
+    }
+
+    fn piece(&self, text: &str, scratch: &mut Scratch, ids: &mut Vec<u32>) {
+        let text = if self.nfc { nfc(text) } else { Cow::Borrowed(text) };
+        match &self.normalized {
+            None => self.bpe.encode(&text, scratch, ids),
+            Some(normalized) => normalized.split(&text, &mut |part| match part {
+                Ok(text) => self.bpe.encode(text, scratch, ids),
+                Err(id) => ids.push(id),
+            }),
+        }
+    }
+}
+
+/// `text` in NFC, by the library's tables where it is not certain that nothing changes.
+fn nfc(text: &str) -> Cow<'_, str> {
+    // No character below U+0300, whose first byte is 0xcc, changes in NFC.
+    let low = text.bytes().all(|b| b < 0xcc);
+    if low || unicode_normalization::is_nfc_quick(text.chars()) == unicode_normalization::IsNormalized::Yes {
+        return text.into();
+    }
+    let mut normalized = tokenizers::NormalizedString::from(text);
+    normalized.nfc();
+    normalized.get().to_owned().into()
+}
+
+fn is(json: &serde_json::Value, kind: &str) -> bool {
+    json.get("type").is_some_and(|t| t == kind)
 }
 
 /// The pattern of a pretokenizer that is byte-level.
 fn pattern(json: &serde_json::Value) -> Result<Pattern, String> {
-    let is = |json: &serde_json::Value, kind: &str| json.get("type").is_some_and(|t| t == kind);
     let flag = |json: &serde_json::Value, name: &str| json.get(name).and_then(serde_json::Value::as_bool);
+    let bytes = |json: &serde_json::Value, regex: bool| {
+        is(json, "ByteLevel")
+            && flag(json, "add_prefix_space") == Some(false)
+            && flag(json, "use_regex").unwrap_or(true) == regex
+    };
     let unknown = || "its pretokenizer is none that is known".to_owned();
-    if is(json, "ByteLevel") && flag(json, "add_prefix_space") == Some(false) && flag(json, "use_regex") != Some(false)
-    {
+    if bytes(json, true) {
         return Ok(Pattern::Gpt2);
     }
     let parts = json.get("pretokenizers").and_then(|p| p.as_array()).map(Vec::as_slice).unwrap_or_default();
-    let [split, bytes] = parts else { return Err(unknown()) };
-    let plain = is(json, "Sequence")
-        && is(split, "Split")
-        && split.get("behavior").is_some_and(|b| b == "Isolated")
-        && flag(split, "invert") == Some(false)
-        && is(bytes, "ByteLevel")
-        && flag(bytes, "add_prefix_space") == Some(false)
-        && flag(bytes, "use_regex") == Some(false);
-    let regex = split.pointer("/pattern/Regex").and_then(|r| r.as_str()).filter(|_| plain);
-    regex.and_then(Pattern::of).ok_or_else(unknown)
+    let Some((last, splits)) = parts.split_last().filter(|_| is(json, "Sequence")) else { return Err(unknown()) };
+    if let [digits] = splits
+        && is(digits, "Digits")
+        && flag(digits, "individual_digits") == Some(true)
+        && bytes(last, true)
+    {
+        return Ok(Pattern::StarCoder);
+    }
+    let mut regexes = Vec::new();
+    for split in splits {
+        // To keep the matches and to remove what is between them is the same where everything matches.
+        let how = (split.get("behavior").and_then(|b| b.as_str()), flag(split, "invert"));
+        let isolated = how == (Some("Isolated"), Some(false));
+        let kept = how == (Some("Removed"), Some(true)) && splits.len() == 1;
+        if !is(split, "Split") || !(isolated || kept) || !bytes(last, false) {
+            return Err(unknown());
+        }
+        regexes.push(split.pointer("/pattern/Regex").and_then(|r| r.as_str()).ok_or_else(unknown)?);
+    }
+    Pattern::of(&regexes).ok_or_else(unknown)
 }
 
 /// The byte that a character of a byte-level vocabulary stands for (GPT-2's table).
@@ -161,7 +296,18 @@ fn byte_of(c: char) -> Option<u8> {
     }
 }
 
-fn bytes_of(token: &str) -> Option<Vec<u8>> {
+/// The inverse of [`byte_of`].
+pub(super) fn char_of(byte: u8) -> char {
+    match byte {
+        0x21..=0x7e | 0xa1..=0xac | 0xae..=0xff => char::from(byte),
+        0..=0x20 => char::from_u32(0x100 + u32::from(byte)).unwrap_or(' '),
+        0x7f..=0xa0 => char::from_u32(0x121 + u32::from(byte) - 0x7f).unwrap_or(' '),
+        0xad => '\u{143}',
+    }
+}
+
+/// The bytes that a token of a byte-level vocabulary stands for; `None` if it has other characters.
+pub(super) fn bytes_of(token: &str) -> Option<Vec<u8>> {
     token.chars().map(byte_of).collect()
 }
 
@@ -197,8 +343,39 @@ impl Bpe {
         Ok(Self { pattern, bytes, pairs, whole })
     }
 
+    /// The tables of a rank file: any two tokens that make a third may be merged, at its rank.
+    fn of_ranks(ranks: &Ranks) -> Result<Self, String> {
+        let whole: HashMap<Box<[u8]>, u32, RandomState> =
+            ranks.tokens.iter().map(|(bytes, rank)| (bytes.clone().into_boxed_slice(), *rank)).collect();
+        let mut bytes = [u32::MAX; 256];
+        let mut found = Vec::new();
+        for (token, rank) in &ranks.tokens {
+            if let [byte] = token.as_slice()
+                && let Some(slot) = bytes.get_mut(*byte as usize)
+            {
+                *slot = *rank;
+            }
+            for (left, right) in (1..token.len()).filter_map(|at| token.split_at_checked(at)) {
+                if let (Some(left), Some(right)) = (whole.get(left), whole.get(right)) {
+                    found.push((*left, *right, *rank));
+                }
+            }
+        }
+        if bytes.contains(&u32::MAX) {
+            return Err("not every byte has a token".into());
+        }
+        let mut pairs = Pairs::with_room(found.len());
+        found.into_iter().for_each(|(left, right, rank)| pairs.insert(left, right, rank, rank));
+        Ok(Self { pattern: ranks.pattern, bytes, pairs, whole: Some(whole) })
+    }
+
+    /// How texts are cut.
+    pub fn pattern(&self) -> Pattern {
+        self.pattern
+    }
+
     /// Appends the ids of `text`.
-    pub fn encode(&self, text: &str, scratch: &mut Scratch, ids: &mut Vec<u32>) {
+    fn encode(&self, text: &str, scratch: &mut Scratch, ids: &mut Vec<u32>) {
         let bytes = text.as_bytes();
         let mut at = 0;
         while at < bytes.len() {

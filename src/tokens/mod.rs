@@ -4,6 +4,7 @@ mod bpe;
 mod megatron;
 mod payload;
 mod pretoken;
+mod ranks;
 mod tokenizer;
 
 pub use megatron::Megatron;

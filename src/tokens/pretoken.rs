@@ -9,139 +9,340 @@ pub enum Pattern {
     Gpt2,
     /// cl100k's (GPT-4, Llama 3), or Qwen2's: digits in groups of at most so many.
     Cl100k {
-        /// 3 in cl100k and Llama 3, 1 in Qwen2.
+        /// 3 in cl100k and Llama 3, 1 in Qwen2 and Qwen3.
         digits: usize,
     },
+    /// o200k's (GPT-4o, gpt-oss): words begin where lower case turns to upper case.
+    O200k,
+    /// DeepSeek-V3's three patterns, one after another: digits by three, runs of Chinese and kana, the rest.
+    DeepSeek,
+    /// StarCoder's: every digit alone, the rest as GPT-2 does.
+    StarCoder,
 }
 
 const GPT2: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
 const CL100K: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 const QWEN2: &str =
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+const O200K: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+/// DeepSeek-V3's, in order.
+pub const DEEPSEEK: [&str; 3] = [
+    r"\p{N}{1,3}",
+    "[一-龥぀-ゟ゠-ヿ]+",
+    r##"[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"##,
+];
 
 impl Pattern {
-    /// The pattern whose regular expression this is.
-    pub fn of(regex: &str) -> Option<Self> {
-        match regex {
-            GPT2 => Some(Self::Gpt2),
-            CL100K => Some(Self::Cl100k { digits: 3 }),
-            QWEN2 => Some(Self::Cl100k { digits: 1 }),
+    /// The pattern whose regular expressions these are, applied one after another.
+    pub fn of(regexes: &[&str]) -> Option<Self> {
+        // Some files write line ends in classes as they are, others escaped.
+        let regexes: Vec<String> = regexes.iter().map(|r| r.replace('\r', r"\r").replace('\n', r"\n")).collect();
+        match regexes.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+            [one] if *one == GPT2 => Some(Self::Gpt2),
+            [one] if *one == CL100K => Some(Self::Cl100k { digits: 3 }),
+            [one] if *one == QWEN2 => Some(Self::Cl100k { digits: 1 }),
+            [one] if *one == O200K => Some(Self::O200k),
+            all if *all == DEEPSEEK => Some(Self::DeepSeek),
             _ => None,
+        }
+    }
+
+    /// Its name for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Gpt2 => "gpt2",
+            Self::Cl100k { digits: 1 } => "qwen2",
+            Self::Cl100k { .. } => "cl100k",
+            Self::O200k => "o200k",
+            Self::DeepSeek => "deepseek",
+            Self::StarCoder => "starcoder",
+        }
+    }
+
+    /// The regular expression, of patterns that are one.
+    pub fn regex(self) -> Option<&'static str> {
+        match self {
+            Self::Gpt2 => Some(GPT2),
+            Self::Cl100k { digits: 1 } => Some(QWEN2),
+            Self::Cl100k { .. } => Some(CL100K),
+            Self::O200k => Some(O200K),
+            Self::DeepSeek | Self::StarCoder => None,
         }
     }
 
     /// Where the pretoken that begins at byte `at` ends. `at` must be a character's start before the text's end.
     #[inline]
     pub fn end(self, text: &str, at: usize) -> usize {
-        let scan = Scan { text, bytes: text.as_bytes(), classes: &CLASSES };
+        let (bytes, classes) = (text.as_bytes(), &**CLASSES);
+        let scan = Scan::<0, 0> { bytes, classes };
         match self {
             Self::Gpt2 => scan.gpt2(at),
             Self::Cl100k { digits } => scan.cl100k(at, digits),
+            Self::O200k => scan.o200k(at),
+            Self::DeepSeek => match scan.class(at).0 {
+                class if class & N != 0 => scan.digits(at, 3),
+                class if class & CJK != 0 => Scan::<0, CJK> { bytes, classes }.deepseek(at),
+                _ => Scan::<{ N | CJK }, 0> { bytes, classes }.deepseek(at),
+            },
+            Self::StarCoder => {
+                let classes = &**STARCODER;
+                match (Scan::<0, 0> { bytes, classes }).class(at) {
+                    (class, length) if class & N != 0 => at + length,
+                    _ => Scan::<N, 0> { bytes, classes }.gpt2(at),
+                }
+            }
         }
     }
 }
 
-const OTHER: u8 = 0;
-const LETTER: u8 = 1;
-const NUMBER: u8 = 2;
-const SPACE: u8 = 3;
-/// Past the end of the text.
-const END: u8 = 4;
+/// `\p{L}`
+const L: u8 = 1;
+/// `\p{N}`
+const N: u8 = 2;
+/// `\s`
+const S: u8 = 4;
+/// `[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]`
+const UPPER: u8 = 8;
+/// `[\p{Ll}\p{Lm}\p{Lo}\p{M}]`
+const LOWER: u8 = 16;
+/// `[\p{P}\p{S}]`
+const PUNCTUATION: u8 = 32;
+/// Chinese and kana as DeepSeek's second pattern has them.
+const CJK: u8 = 64;
+/// Past the end of what is scanned.
+const END: u8 = 128;
 
-/// The class of every code point, from the tables of the regular expressions that the library uses.
+/// The classes of every code point, from the tables of the regular expressions that the library uses.
 static CLASSES: LazyLock<Box<[u8]>> = LazyLock::new(|| {
-    let mut classes = vec![OTHER; 0x11_0000].into_boxed_slice();
-    for (pattern, class) in [(r"\p{L}", LETTER), (r"\p{N}", NUMBER), (r"\s", SPACE)] {
+    let mut classes = vec![0; 0x11_0000].into_boxed_slice();
+    for (pattern, class) in [
+        (r"\p{L}", L),
+        (r"\p{N}", N),
+        (r"\s", S),
+        (r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", UPPER),
+        (r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]", LOWER),
+        (r"[\p{P}\p{S}]", PUNCTUATION),
+        ("[一-龥぀-ゟ゠-ヿ]", CJK),
+    ] {
         let Ok(hir) = regex_syntax::parse(pattern) else { continue };
         if let regex_syntax::hir::HirKind::Class(regex_syntax::hir::Class::Unicode(ranges)) = hir.kind() {
             for range in ranges.ranges() {
-                if let Some(part) = classes.get_mut(range.start() as usize..=range.end() as usize) {
-                    part.fill(class);
-                }
+                let part = classes.get_mut(range.start() as usize..=range.end() as usize);
+                part.unwrap_or_default().iter_mut().for_each(|c| *c |= class);
             }
         }
     }
     classes
 });
 
-struct Scan<'t> {
-    text: &'t str,
+/// The same for StarCoder, whose digits are those of the standard library: its tables are of a later Unicode.
+static STARCODER: LazyLock<Box<[u8]>> = LazyLock::new(|| {
+    let mut classes = CLASSES.clone();
+    for (code, class) in classes.iter_mut().enumerate() {
+        if char::from_u32(code as u32).is_some_and(char::is_numeric) {
+            *class = N;
+        }
+    }
+    classes
+});
+
+/// A text whose end is wherever a character is of the classes `STOP`, or (if it is not 0) of none of the classes `KEEP`.
+struct Scan<'t, const STOP: u8, const KEEP: u8> {
     bytes: &'t [u8],
     classes: &'t [u8],
 }
 
-impl Scan<'_> {
-    /// Class of the character at `at`, and its length.
+/// The code point at `at` of UTF-8 text, whose first byte is `first` and not ASCII, and its length.
+#[inline]
+fn decode(bytes: &[u8], at: usize, first: u8) -> (u32, usize) {
+    let rest = |i: usize| u32::from(bytes.get(at + i).copied().unwrap_or(0) & 0x3f);
+    let first = u32::from(first);
+    match first {
+        0..=0xdf => ((first & 0x1f) << 6 | rest(1), 2),
+        0xe0..=0xef => ((first & 0x0f) << 12 | rest(1) << 6 | rest(2), 3),
+        _ => ((first & 0x07) << 18 | rest(1) << 12 | rest(2) << 6 | rest(3), 4),
+    }
+}
+
+impl<const STOP: u8, const KEEP: u8> Scan<'_, STOP, KEEP> {
+    /// Classes of the character at `at`, and its length.
     #[inline]
     fn class(&self, at: usize) -> (u8, usize) {
-        match self.bytes.get(at) {
-            None => (END, 0),
-            Some(&byte) if byte < 0x80 => (self.classes.get(byte as usize).copied().unwrap_or(OTHER), 1),
-            Some(_) => match self.text.get(at..).and_then(|t| t.chars().next()) {
-                Some(c) => (self.classes.get(c as usize).copied().unwrap_or(OTHER), c.len_utf8()),
-                None => (END, 0),
-            },
-        }
+        let (code, length) = match self.bytes.get(at) {
+            None => return (END, 0),
+            Some(&byte) if byte < 0x80 => (u32::from(byte), 1),
+            Some(&byte) => decode(self.bytes, at, byte),
+        };
+        let class = self.classes.get(code as usize).copied().unwrap_or(0);
+        if class & STOP != 0 || (KEEP != 0 && class & KEEP == 0) { (END, 0) } else { (class, length) }
     }
 
-    /// The end of the run of `class` from `at`.
     #[inline]
-    fn run(&self, mut at: usize, class: u8) -> usize {
+    fn byte(&self, at: usize) -> u8 {
+        self.bytes.get(at).copied().unwrap_or(0)
+    }
+
+    /// The end of the run of characters of one of the classes `any` from `at`.
+    #[inline]
+    fn run(&self, mut at: usize, any: u8) -> usize {
         loop {
-            let (is, length) = self.class(at);
-            if is != class {
+            let (class, length) = self.class(at);
+            if class & any == 0 {
                 return at;
             }
             at += length;
         }
     }
 
+    /// The end of the run of `[^\s\p{L}\p{N}]` from `at`.
+    #[inline]
+    fn others(&self, mut at: usize) -> usize {
+        loop {
+            let (class, length) = self.class(at);
+            if class & (L | N | S | END) != 0 {
+                return at;
+            }
+            at += length;
+        }
+    }
+
+    /// The end of at most `most` digits from `at`.
+    fn digits(&self, mut at: usize, most: usize) -> usize {
+        for _ in 0..most {
+            let (class, length) = self.class(at);
+            if class & N == 0 {
+                break;
+            }
+            at += length;
+        }
+        at
+    }
+
     fn gpt2(&self, at: usize) -> usize {
-        let byte = self.bytes.get(at).copied().unwrap_or(0);
-        if byte == b'\''
-            && let Some(end) = self.contraction(at, false)
-        {
+        if let Some(end) = self.contraction(at, false) {
             return end;
         }
-        let start = at + usize::from(byte == b' ');
-        match self.class(start) {
-            (class @ (LETTER | NUMBER | OTHER), length) => self.run(start + length, class),
-            _ => self.space(at),
+        let start = at + usize::from(self.byte(at) == b' ');
+        match self.class(start).0 {
+            class if class & L != 0 => self.run(start, L),
+            class if class & N != 0 => self.run(start, N),
+            class if class & (S | END) != 0 => self.space(at),
+            _ => self.others(start),
         }
     }
 
     fn cl100k(&self, at: usize, digits: usize) -> usize {
         let (class, length) = self.class(at);
-        let byte = self.bytes.get(at).copied().unwrap_or(0);
-        if byte == b'\''
-            && let Some(end) = self.contraction(at, true)
-        {
+        if class & L != 0 {
+            return self.run(at + length, L);
+        }
+        if let Some(end) = self.contraction(at, true) {
             return end;
         }
-        if class == LETTER {
-            return self.run(at + length, LETTER);
+        if class & N != 0 {
+            return self.digits(at, digits);
         }
-        if class == NUMBER {
-            let mut end = at + length;
-            for _ in 1..digits {
-                match self.class(end) {
-                    (NUMBER, length) => end += length,
-                    _ => break,
-                }
+        if !matches!(self.byte(at), b'\r' | b'\n') && self.class(at + length).0 & L != 0 {
+            return self.run(at + length, L);
+        }
+        self.rest(at, false)
+    }
+
+    fn o200k(&self, at: usize) -> usize {
+        let (class, length) = self.class(at);
+        if class & N != 0 {
+            return self.digits(at, 3);
+        }
+        let after = at + length;
+        let leads = class & L == 0 && !matches!(self.byte(at), b'\r' | b'\n');
+        let lower = (leads.then(|| self.cased(after)).flatten())
+            .or_else(|| (class & (UPPER | LOWER) != 0).then(|| self.cased(at)).flatten());
+        let word = lower.or_else(|| {
+            let upper = leads.then(|| self.run(after, UPPER)).filter(|&end| end > after);
+            upper.or_else(|| Some(self.run(at, UPPER)).filter(|&end| end > at))
+        });
+        match word {
+            Some(end) => self.contraction(end, true).unwrap_or(end),
+            None => self.rest(at, true),
+        }
+    }
+
+    /// `[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+`: after the upper case there must be a character of
+    /// the second class, or the first gives back as far as its last one.
+    fn cased(&self, start: usize) -> Option<usize> {
+        let upper = self.run(start, UPPER);
+        let end = self.run(upper, LOWER);
+        if end > upper {
+            return Some(end);
+        }
+        let mut at = upper;
+        while at > start {
+            let last = self.before(at);
+            if self.class(last).0 & LOWER != 0 {
+                return Some(at);
             }
-            return end;
+            at = last;
         }
-        if !matches!(byte, b'\r' | b'\n') && self.class(at + length).0 == LETTER {
-            return self.run(at + length, LETTER);
+        None
+    }
+
+    /// Where the character before `at` begins.
+    fn before(&self, at: usize) -> usize {
+        let mut start = at - 1;
+        while self.byte(start) & 0xc0 == 0x80 {
+            start -= 1;
+        }
+        start
+    }
+
+    fn deepseek(&self, at: usize) -> usize {
+        const WORD: u8 = UPPER | LOWER;
+        let (class, length) = self.class(at);
+        let (byte, after) = (self.byte(at), at + length);
+        if byte.is_ascii_punctuation() && self.byte(after).is_ascii_alphabetic() {
+            let rest = self.bytes.get(after..).unwrap_or_default().iter();
+            return after + rest.take_while(|b| b.is_ascii_alphabetic()).count();
+        }
+        if class & WORD != 0 {
+            return self.run(at, WORD);
+        }
+        if class & PUNCTUATION == 0 && !matches!(byte, b'\r' | b'\n') && self.class(after).0 & WORD != 0 {
+            return self.run(after, WORD);
         }
         let start = at + usize::from(byte == b' ');
-        if self.class(start).0 == OTHER {
-            let end = self.run(start, OTHER);
-            let newlines = self.bytes.get(end..).unwrap_or_default().iter();
-            return end + newlines.take_while(|b| matches!(b, b'\r' | b'\n')).count();
+        let end = self.run(start, PUNCTUATION);
+        if end > start {
+            return self.line_ends(end, false);
         }
-        let end = self.run(at, SPACE);
-        let spaces = self.bytes.get(at..end).unwrap_or_default();
+        if class & S != 0 {
+            return self.white(at);
+        }
+        // What no alternative matches stays together until one does.
+        let mut at = after;
+        loop {
+            let (class, length) = self.class(at);
+            if class & (WORD | PUNCTUATION | S | END) != 0 || self.class(at + length).0 & WORD != 0 {
+                return at;
+            }
+            at += length;
+        }
+    }
+
+    /// ` ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`, the line ends with slashes among them if `slashes`.
+    fn rest(&self, at: usize, slashes: bool) -> usize {
+        let start = at + usize::from(self.byte(at) == b' ');
+        let end = self.others(start);
+        if end > start { self.line_ends(end, slashes) } else { self.white(at) }
+    }
+
+    fn line_ends(&self, at: usize, slashes: bool) -> usize {
+        let rest = self.bytes.get(at..).unwrap_or_default().iter();
+        at + rest.take_while(|b| matches!(b, b'\r' | b'\n') || (slashes && **b == b'/')).count()
+    }
+
+    /// `\s*[\r\n]+|\s+(?!\S)|\s+`
+    fn white(&self, at: usize) -> usize {
+        let spaces = self.bytes.get(at..self.run(at, S)).unwrap_or_default();
         match memchr::memrchr2(b'\r', b'\n', spaces) {
             Some(last) => at + last + 1,
             None => self.space(at),
@@ -150,16 +351,20 @@ impl Scan<'_> {
 
     /// `\s+(?!\S)|\s+`: white space leaves its last character to what follows.
     fn space(&self, at: usize) -> usize {
-        let end = self.run(at, SPACE);
-        if end == self.bytes.len() {
+        let end = self.run(at, S);
+        if self.class(end).0 == END {
             return end;
         }
-        let last = self.text.get(at..end).and_then(|t| t.chars().next_back()).map_or(0, char::len_utf8);
-        if end - last > at { end - last } else { end }
+        let last = self.before(end);
+        if last > at { last } else { end }
     }
 
     /// `'s`, `'t`, `'re`, `'ve`, `'m`, `'ll`, `'d`. Without regard to case, `s` is also the long s.
+    #[inline]
     fn contraction(&self, at: usize, any_case: bool) -> Option<usize> {
+        if self.byte(at) != b'\'' {
+            return None;
+        }
         let fold = |byte: u8| if any_case { byte.to_ascii_lowercase() } else { byte };
         let rest = self.bytes.get(at + 1..)?;
         let first = fold(*rest.first()?);

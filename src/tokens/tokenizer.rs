@@ -1,5 +1,5 @@
-//! Hugging Face `tokenizer.json` files. Special tokens in a text are ordinary text: a web page that says
-//! `<|endoftext|>` must not end a document.
+//! Tokenizers: Hugging Face `tokenizer.json` files and tiktoken rank files. Special tokens in a text are ordinary text
+//! unless they are asked for: a web page that says `<|endoftext|>` must not end a document.
 //!
 //! Vocabularies that [`super::bpe`] knows are encoded there; all others by the library, which is slower and right.
 
@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::bpe::{Known, Scratch, TokenizerFile};
+use super::ranks::Ranks;
 use crate::error::{Error, Result};
 
 /// A tokenizer; cheap to clone, shared by all workers.
@@ -25,43 +26,65 @@ enum Way {
 }
 
 impl Tokenizer {
-    /// Loads a `tokenizer.json`.
-    pub fn load(path: &Path) -> Result<Self> {
+    /// Loads a `tokenizer.json` or a rank file. With `special`, special tokens in a text are tokens.
+    pub fn load(path: &Path, special: bool) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(|e| Error::io("read", path, e))?;
-        let known = serde_json::from_slice::<TokenizerFile<'_>>(&bytes).map_err(|e| e.to_string()).and_then(Known::of);
+        let known = if Ranks::looks_like(&bytes) {
+            let ranks = Ranks::parse(&bytes).map_err(|why| unreadable(path, &why))?;
+            Known::of_ranks(&ranks, special).map_err(|why| unreadable(path, &why)).map(Ok)?
+        } else {
+            let file = serde_json::from_slice::<TokenizerFile<'_>>(&bytes).map_err(|e| e.to_string());
+            file.and_then(|file| Known::of(file, special))
+        };
         match known {
             Ok(known) => {
                 let most = known.ids.values().copied().max().unwrap_or(0);
                 Self::new(path, Way::Own(Box::new(known)), most)
             }
-            Err(why) => Self::with_library(path, &bytes, why),
+            Err(why) => Self::with_library(path, &bytes, special, why),
         }
     }
 
-    /// Loads a `tokenizer.json` to be encoded by the library, whatever it holds: the oracle.
-    pub fn oracle(path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path).map_err(|e| Error::io("read", path, e))?;
-        Self::with_library(path, &bytes, "it was asked for".into())
+    /// Loads a tokenizer to be encoded by the library, whatever it holds: the oracle.
+    pub fn oracle(path: &Path, special: bool) -> Result<Self> {
+        let mut bytes = std::fs::read(path).map_err(|e| Error::io("read", path, e))?;
+        if Ranks::looks_like(&bytes) {
+            let ranks = Ranks::parse(&bytes).map_err(|why| unreadable(path, &why))?;
+            bytes = ranks.to_json().to_string().into_bytes();
+        }
+        Self::with_library(path, &bytes, special, "it was asked for".into())
     }
 
-    fn with_library(path: &Path, bytes: &[u8], why: String) -> Result<Self> {
-        let mut library = tokenizers::Tokenizer::from_bytes(bytes).map_err(|e| {
-            Error::pipeline(format!("`{}` is no tokenizer that can be loaded: {e}", path.display()))
-                .hint("give a Hugging Face `tokenizer.json`")
-        })?;
+    fn with_library(path: &Path, bytes: &[u8], special: bool, why: String) -> Result<Self> {
+        let mut library = tokenizers::Tokenizer::from_bytes(bytes).map_err(|e| unreadable(path, &e.to_string()))?;
         // Truncation and padding belong to inference.
         library.with_padding(None);
         library.with_truncation(None).map_err(|e| Error::pipeline(e.to_string()))?;
-        library.set_encode_special_tokens(true);
+        library.set_encode_special_tokens(!special);
         let most = library.get_vocab(true).into_values().max().unwrap_or(0);
         Self::new(path, Way::Library(Box::new(library), why), most)
     }
 
     fn new(path: &Path, way: Way, most: u32) -> Result<Self> {
-        if most == u32::MAX {
-            return Err(Error::pipeline(format!("`{}` has ids that do not fit 32 bits", path.display())));
+        // Consumers keep ids in signed 32 bits.
+        if most >= i32::MAX as u32 {
+            return Err(Error::pipeline(format!("`{}` has ids of 2^31 and above", path.display()))
+                .hint("no training framework reads such ids; give the tokenizer that the model is trained with"));
         }
         Ok(Self(Arc::new(Inner { path: path.to_owned(), way, vocab_size: most + 1 })))
+    }
+
+    /// How it encodes, for people: by hand, or by the library and why.
+    pub fn describe(&self) -> String {
+        let ids = self.0.vocab_size;
+        match &self.0.way {
+            Way::Own(known) => {
+                format!("byte-level BPE with the pattern of {}, {ids} ids, encoded by hand", known.bpe.pattern().name())
+            }
+            Way::Library(_, why) => {
+                format!("{ids} ids, encoded by the library `tokenizers`, many times slower: {why}")
+            }
+        }
     }
 
     /// The file.
@@ -101,6 +124,12 @@ impl Tokenizer {
     }
 }
 
+fn unreadable(path: &Path, why: &str) -> Error {
+    Error::pipeline(format!("`{}` is no tokenizer that can be loaded: {why}", path.display())).hint(
+        "give a Hugging Face `tokenizer.json` or a tiktoken rank file; `AutoTokenizer.from_pretrained(…).save_pretrained(…)` writes the first",
+    )
+}
+
 /// Encodes on one worker. A clone begins with an empty cache.
 pub struct Encoder {
     tokenizer: Tokenizer,
@@ -118,7 +147,7 @@ impl Encoder {
     pub fn encode_into(&mut self, text: &str, ids: &mut Vec<u32>) -> bool {
         match &self.tokenizer.0.way {
             Way::Own(known) => {
-                known.bpe.encode(text, self.scratch.get_or_insert_default(), ids);
+                known.encode(text, self.scratch.get_or_insert_default(), ids);
                 true
             }
             Way::Library(library, _) => match library.encode_fast(text, false) {
@@ -134,43 +163,53 @@ impl Encoder {
 
 #[cfg(test)]
 mod tests {
+    use super::super::pretoken::{DEEPSEEK, Pattern};
     use super::*;
     use proptest::prelude::*;
     use std::sync::LazyLock;
 
-    const SPLITS: [Option<&str>; 3] = [
-        None,
-        Some(
-            r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
-        ),
-        Some(
-            r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
-        ),
-    ];
+    /// Pretokenizers put before GPT-2's vocabulary.
+    fn pretokenizers() -> Vec<serde_json::Value> {
+        let bytes = |regex: bool| serde_json::json!({ "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": false, "use_regex": regex });
+        let split = |regex: &str| serde_json::json!({ "type": "Split", "pattern": { "Regex": regex }, "behavior": "Isolated", "invert": false });
+        let sequence =
+            |parts: Vec<serde_json::Value>| serde_json::json!({ "type": "Sequence", "pretokenizers": parts });
+        let single = [Pattern::Cl100k { digits: 3 }, Pattern::Cl100k { digits: 1 }, Pattern::O200k];
+        let mut all = vec![bytes(true)];
+        all.extend(single.iter().map(|p| sequence(vec![split(p.regex().unwrap()), bytes(false)])));
+        all.push(sequence(DEEPSEEK.iter().map(|r| split(r)).chain([bytes(false)]).collect()));
+        all.push(sequence(vec![serde_json::json!({ "type": "Digits", "individual_digits": true }), bytes(true)]));
+        all
+    }
 
     /// GPT-2's vocabulary with each pattern, with and without `ignore_merges`: ours and the library's.
     static BOTH: LazyLock<Vec<(Tokenizer, Tokenizer)>> = LazyLock::new(|| {
         let gpt2 = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/tokenizers/gpt2.json")).unwrap();
         let dir = tempfile::tempdir().unwrap();
         let mut all = Vec::new();
-        for split in SPLITS {
-            for ignore_merges in [false, true] {
-                let mut json: serde_json::Value = serde_json::from_slice(&gpt2).unwrap();
-                if let Some(regex) = split {
-                    json["pre_tokenizer"] = serde_json::json!({ "type": "Sequence", "pretokenizers": [
-                        { "type": "Split", "pattern": { "Regex": regex }, "behavior": "Isolated", "invert": false },
-                        { "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": false, "use_regex": false },
-                    ] });
+        for (number, pretokenizer) in pretokenizers().into_iter().enumerate() {
+            let mut json: serde_json::Value = serde_json::from_slice(&gpt2).unwrap();
+            json["pre_tokenizer"] = pretokenizer;
+            // Every other one takes whole tokens, normalizes, and has added tokens that are no special ones.
+            let special = number % 2 == 1;
+            if special {
+                json["model"]["ignore_merges"] = true.into();
+                json["normalizer"] = serde_json::json!({ "type": "NFC" });
+                for (id, (token, normalized)) in
+                    [("<tool>", false), ("<tools>", false), ("dondon", true)].into_iter().enumerate()
+                {
+                    json["added_tokens"].as_array_mut().unwrap().push(serde_json::json!({ "id": 50_257 + id,
+                        "content": token, "single_word": false, "lstrip": false, "rstrip": false,
+                        "normalized": normalized, "special": false }));
                 }
-                json["model"]["ignore_merges"] = ignore_merges.into();
-                let path = dir.path().join("tokenizer.json");
-                std::fs::write(&path, json.to_string()).unwrap();
-                let (own, oracle) = (Tokenizer::load(&path).unwrap(), Tokenizer::oracle(&path).unwrap());
-                assert_eq!(own.falls_back_because(), None);
-                assert_eq!(own.vocab_size(), oracle.vocab_size());
-                assert_eq!(own.eos_id(), oracle.eos_id());
-                all.push((own, oracle));
             }
+            let path = dir.path().join("tokenizer.json");
+            std::fs::write(&path, json.to_string()).unwrap();
+            let (own, oracle) = (Tokenizer::load(&path, special).unwrap(), Tokenizer::oracle(&path, special).unwrap());
+            assert_eq!(own.falls_back_because(), None);
+            assert_eq!(own.vocab_size(), oracle.vocab_size());
+            assert_eq!(own.eos_id(), oracle.eos_id());
+            all.push((own, oracle));
         }
         all
     });
@@ -193,6 +232,7 @@ mod tests {
         #[test]
         fn any_text_has_the_librarys_ids(text in prop_oneof![
             "\\PC{0,80}",
+            "([A-Zʰァ-ヶー一-龥e\u{301}\u{903}]{1,4}|[a-zà]{1,3}|[0-9٣]{1,4}|['’][sStTlL]{1,2}|[ /\r\n]{1,2}|[!-/]{1,2}|<tools?>|<.endoftext.>|[\u{200b}\u{e000}\u{7}]{1,2}|dondon){0,25}",
             "[ \t\r\n\u{a0}\u{2003}\u{3000}a'sſSTdDlLvVrReEmM0-9½٣.,!?—]{0,60}",
             "([a-z]{1,9}|[ \n]{1,3}|[一-龥]{1,12}|[а-я]{1,9}|[0-9]{1,7}|[\u{1f300}-\u{1faff}]|['\"(){};=]{1,3}){0,30}",
             proptest::collection::vec(any::<char>(), 0..60).prop_map(|c| c.into_iter().collect::<String>()),
@@ -223,6 +263,9 @@ mod tests {
             "👩‍👩‍👧‍👦🏳️‍🌈",
             "===== ----- ......",
             "ab\tcd\t\tef",
+            "camelCaseHTTPServer's ÉCOLE's ǅ ʰA Aʰ AʰB aa\u{301}A\u{301}b /path//to/\n/x",
+            "東京タワー・2024年 ー abc漢字def",
+            "<tool><tools> <|endoftext|>don't e\u{301}dondon",
             "🇩🇪🇫🇷 a\u{a0}b\u{2003}\u{2003}c",
         ] {
             assert_equal(text);
@@ -236,12 +279,55 @@ mod tests {
     fn what_is_not_known_falls_back_and_says_why() {
         let gpt2 = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/tokenizers/gpt2.json")).unwrap();
         let mut json: serde_json::Value = serde_json::from_slice(&gpt2).unwrap();
-        json["normalizer"] = serde_json::json!({ "type": "NFC" });
+        json["normalizer"] = serde_json::json!({ "type": "NFKC" });
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("tokenizer.json");
         std::fs::write(&path, json.to_string()).unwrap();
-        assert_eq!(Tokenizer::load(&path).unwrap().falls_back_because(), Some("it has a normalizer"));
+        let loaded = Tokenizer::load(&path, false).unwrap();
+        assert_eq!(loaded.falls_back_because(), Some("its normalizer is `NFKC`"));
+        assert!(loaded.describe().contains("encoded by the library"));
         std::fs::write(&path, "{}").unwrap();
-        assert!(Tokenizer::load(&path).is_err());
+        assert!(Tokenizer::load(&path, false).is_err());
+        std::fs::write(&path, "aGVsbG8= 0\nIQ== 1\n").unwrap();
+        assert!(Tokenizer::load(&path, false).err().unwrap().to_string().contains("has 2 tokens"));
+    }
+
+    #[test]
+    fn a_rank_file_encodes_as_the_vocabulary_it_is() {
+        // GPT-2's ranks are its merges: a byte-level vocabulary written as a rank file is that vocabulary.
+        let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/tokenizers/gpt2.json"));
+        let json: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        let mut lines = Vec::new();
+        for (token, id) in json["model"]["vocab"].as_object().unwrap() {
+            if let Some(bytes) = super::super::bpe::bytes_of(token).filter(|_| id.as_u64() < Some(50_256)) {
+                use base64::Engine as _;
+                lines.push(format!("{} {id}", base64::engine::general_purpose::STANDARD.encode(bytes)));
+            }
+        }
+        assert_eq!(lines.len(), 50_256);
+        let dir = tempfile::tempdir().unwrap();
+        let ranks = dir.path().join("r50k_base.tiktoken");
+        std::fs::write(&ranks, lines.join("\n")).unwrap();
+        let (own, oracle) = (Tokenizer::load(&ranks, false).unwrap(), Tokenizer::oracle(&ranks, false).unwrap());
+        let gpt2 = Tokenizer::load(path, false).unwrap();
+        assert_eq!((own.vocab_size(), own.eos_id()), (gpt2.vocab_size(), gpt2.eos_id()));
+        for text in ["Hello world, it's   fine\n\n日本語 1234567 <|endoftext|>", &"a".repeat(5000), "\u{0}\u{fffd}ÿ"]
+        {
+            let mut all = [const { Vec::new() }; 3];
+            for (ids, tokenizer) in all.iter_mut().zip([&own, &oracle, &gpt2]) {
+                assert!(tokenizer.encoder().encode_into(text, ids));
+            }
+            assert_eq!(all[0], all[1]);
+            assert_eq!(all[0], all[2]);
+        }
+    }
+
+    #[test]
+    fn digits_are_the_same_to_all() {
+        // StarCoder's digits come from the standard library's tables, all others from those of the expressions.
+        for c in (0..=0x10_ffff).filter_map(char::from_u32).filter(|c| c.is_numeric()) {
+            let text = format!("a{c}{c}a");
+            assert_eq!(Pattern::StarCoder.end(&text, 1), 1 + c.len_utf8(), "{c:?}");
+        }
     }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::doc::{Document, Field, Verdict};
 use crate::error::{Error, Result};
+use crate::stage::settings::Fraction;
 use crate::stage::{About, Build, Example, Expect, Family, Settings, Stage, Transform};
 use crate::tokens::{Encoder, Tokenizer};
 
@@ -14,7 +15,9 @@ use crate::tokens::{Encoder, Tokenizer};
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Encode {
-    /// A Hugging Face `tokenizer.json`.
+    /// A Hugging Face `tokenizer.json`, or a tiktoken rank file. Byte-level BPE with the patterns of GPT-2, cl100k,
+    /// o200k, Llama 3, Qwen2/3, DeepSeek-V3 and StarCoder is encoded by hand, everything else by the library `tokenizers`;
+    /// the plan says which.
     pub tokenizer: PathBuf,
     /// Where the end-of-document token goes.
     #[serde(default)]
@@ -22,9 +25,36 @@ pub struct Encode {
     /// The end-of-document token; the tokenizer's usual one if left out.
     #[serde(default)]
     pub eos_token: Option<String>,
-    /// Most tokens of a document, the end-of-document token included.
+    /// A token put before each document instead of the end-of-document token, as in `<|begin_of_text|>`.
     #[serde(default)]
+    pub bos_token: Option<String>,
+    /// Most tokens of a document, the tokens around it included.
+    #[serde(default)]
+    #[schemars(range(min = 3))]
     pub max_tokens: Option<u64>,
+    /// What becomes of documents with more.
+    #[serde(default)]
+    pub long: Long,
+    /// Special tokens in a text are special tokens; ordinary text otherwise, so that no web page ends a document.
+    #[serde(default)]
+    pub parse_special: bool,
+    /// Share of the documents (by hash of id) that is encoded by the library `tokenizers` as well; one that differs fails
+    /// the run.
+    #[serde(default)]
+    pub verify: Fraction,
+}
+
+/// What becomes of documents with too many tokens.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Long {
+    /// They are dropped.
+    #[default]
+    Drop,
+    /// They are cut to pieces, each written as a document of its own.
+    Split,
+    /// They lose their end.
+    Truncate,
 }
 
 /// Where the end-of-document token goes.
@@ -50,45 +80,151 @@ impl Settings for Encode {
             ("too_many_tokens", "it has more tokens than `max_tokens`"),
             ("not_encodable", "the tokenizer refuses the text"),
         ],
-        fields: &[("tokens", "the token ids"), ("token_count", "how many they are")],
-        examples: &[Example {
-            it: "encodes with the vocabulary it is given",
-            settings: r#"{"tokenizer": "fixtures/tokenizers/gpt2.json", "eos": "none"}"#,
-            given: "Hello world",
-            expect: Expect::Field("tokens", "[15496, 995]"),
-        }],
+        fields: &[
+            ("tokens", "the token ids"),
+            ("token_count", "how many they are"),
+            ("token_pieces", "lengths of the pieces, with `long: split`"),
+        ],
+        examples: &[
+            Example {
+                it: "encodes with the vocabulary it is given",
+                settings: r#"{"tokenizer": "fixtures/tokenizers/gpt2.json", "eos": "none", "verify": 1}"#,
+                given: "Hello world",
+                expect: Expect::Field("tokens", "[15496, 995]"),
+            },
+            Example {
+                it: "takes special tokens in a text for ordinary text",
+                settings: r#"{"tokenizer": "fixtures/tokenizers/gpt2.json", "eos": "prefix"}"#,
+                given: "<|endoftext|>",
+                expect: Expect::Field("tokens", "[50256, 27, 91, 437, 1659, 5239, 91, 29]"),
+            },
+            Example {
+                it: "can be told to parse them",
+                settings: r#"{"tokenizer": "fixtures/tokenizers/gpt2.json", "parse_special": true}"#,
+                given: "Hello<|endoftext|> world",
+                expect: Expect::Field("tokens", "[15496, 50256, 995, 50256]"),
+            },
+            Example {
+                it: "splits long documents",
+                settings: r#"{"tokenizer": "fixtures/tokenizers/gpt2.json", "max_tokens": 3, "long": "split"}"#,
+                given: "Hello world, hello",
+                expect: Expect::Field("tokens", "[15496, 995, 50256, 11, 23748, 50256]"),
+            },
+            Example {
+                it: "truncates them",
+                settings: r#"{"tokenizer": "fixtures/tokenizers/gpt2.json", "max_tokens": 3, "long": "truncate"}"#,
+                given: "Hello world, hello",
+                expect: Expect::Field("tokens", "[15496, 995, 50256]"),
+            },
+            Example {
+                it: "or drops them",
+                settings: r#"{"tokenizer": "fixtures/tokenizers/gpt2.json", "max_tokens": 3}"#,
+                given: "Hello world, hello",
+                expect: Expect::Dropped("too_many_tokens"),
+            },
+        ],
         ..About::new("encode", Family::Encode, "encodes text as token ids")
     };
 
     fn build(self, cx: &mut Build<'_>) -> Result<Stage> {
         cx.resource(&self.tokenizer)?;
-        let tokenizer = Tokenizer::load(&self.tokenizer)?;
+        let tokenizer = Tokenizer::load(&self.tokenizer, self.parse_special)?;
+        cx.notes(tokenizer.describe());
+        let named = |token: &str, setting: &str| {
+            tokenizer.token_id(token).ok_or_else(|| {
+                Error::pipeline(format!("the tokenizer has no token `{token}`"))
+                    .hint(format!("name one of its special tokens as `{setting}`"))
+            })
+        };
         let eos = match (self.eos, &self.eos_token) {
             (Eos::None, _) => None,
-            (_, Some(token)) => Some(tokenizer.token_id(token).ok_or_else(|| {
-                Error::pipeline(format!("the tokenizer has no token `{token}`"))
-                    .hint("name one of its special tokens as `eos_token`")
-            })?),
+            (_, Some(token)) => Some(named(token, "eos_token")?),
+            (Eos::Prefix, None) if self.bos_token.is_some() => None,
             (_, None) => Some(tokenizer.eos_id().ok_or_else(|| {
                 Error::pipeline("the tokenizer has no end-of-document token of a usual name")
                     .hint("name it: `eos_token: …`, or write `eos: none`")
             })?),
         };
+        let bos = self.bos_token.as_deref().map(|token| named(token, "bos_token")).transpose()?;
+        let around = Around {
+            before: bos.or(eos.filter(|_| matches!(self.eos, Eos::Prefix | Eos::Both))),
+            after: eos.filter(|_| matches!(self.eos, Eos::Suffix | Eos::Both)),
+        };
+        if self.max_tokens.is_some_and(|max| max < 3) {
+            return Err(Error::pipeline("`encode`: `max_tokens` leaves no room for text").hint("give 3 or more"));
+        }
         cx.writes_ids_below(tokenizer.vocab_size());
         let (tokens, count) = (cx.writes("tokens")?, cx.writes("token_count")?);
-        let encoder = tokenizer.encoder();
-        Ok(Stage::Transform(Box::new(Running { encoder, at: self.eos, eos, max: self.max_tokens, tokens, count })))
+        let pieces = if self.long == Long::Split { Some(cx.writes("token_pieces")?) } else { None };
+        let oracle =
+            if self.verify.0 > 0.0 { Some(Tokenizer::oracle(&self.tokenizer, self.parse_special)?) } else { None };
+        Ok(Stage::Transform(Box::new(Running {
+            encoder: tokenizer.encoder(),
+            oracle: oracle.map(|o| o.encoder()),
+            verify: self.verify.0,
+            fault: None,
+            around,
+            max: self.max_tokens,
+            long: self.long,
+            tokens,
+            count,
+            pieces,
+        })))
     }
 }
 
-#[derive(Clone)]
+/// Tokens put around each document.
+#[derive(Debug, Clone, Copy)]
+struct Around {
+    before: Option<u32>,
+    after: Option<u32>,
+}
+
+impl Around {
+    fn count(self) -> usize {
+        usize::from(self.before.is_some()) + usize::from(self.after.is_some())
+    }
+}
+
 struct Running {
     encoder: Encoder,
-    at: Eos,
-    eos: Option<u32>,
+    oracle: Option<Encoder>,
+    verify: f64,
+    fault: Option<Error>,
+    around: Around,
     max: Option<u64>,
+    long: Long,
     tokens: Field<Vec<u32>>,
     count: Field<i64>,
+    pieces: Option<Field<Vec<u32>>>,
+}
+
+impl Clone for Running {
+    fn clone(&self) -> Self {
+        Self { encoder: self.encoder.clone(), oracle: self.oracle.clone(), fault: None, ..*self }
+    }
+}
+
+impl Running {
+    /// Encodes a sample of the documents by the library as well.
+    fn compare(&mut self, doc: &Document, ids: &[u32]) {
+        let Some(oracle) = self.oracle.as_mut() else { return };
+        if (doc.id.0 as u64) as f64 / u64::MAX as f64 >= self.verify {
+            return;
+        }
+        let mut theirs = Vec::new();
+        oracle.encode_into(doc.text.as_str(), &mut theirs);
+        if theirs != ids {
+            let at = ids.iter().zip(&theirs).position(|(a, b)| a != b).unwrap_or(ids.len().min(theirs.len()));
+            self.fault.get_or_insert(
+                Error::world(format!(
+                    "`verify`: the document {} at {} of `{}` is encoded otherwise by the library, from its token {at} on",
+                    doc.id, doc.origin.at, doc.origin.file
+                ))
+                .hint("please report this with the document and the tokenizer"),
+            );
+        }
+    }
 }
 
 impl Transform for Running {
@@ -96,22 +232,38 @@ impl Transform for Running {
         if doc.text.is_empty() {
             return Verdict::drop("no_tokens");
         }
-        let mut ids = Vec::with_capacity(doc.text.len() / 3 + 2);
-        if matches!(self.at, Eos::Prefix | Eos::Both) {
-            ids.extend(self.eos);
-        }
-        if !self.encoder.encode_into(doc.text.as_str(), &mut ids) {
+        let mut text = Vec::with_capacity(doc.text.len() / 3 + 2);
+        if !self.encoder.encode_into(doc.text.as_str(), &mut text) {
             return Verdict::drop("not_encodable");
         }
-        if matches!(self.at, Eos::Suffix | Eos::Both) {
-            ids.extend(self.eos);
-        }
-        let count = ids.len() as u64;
-        if let Some(max) = self.max.filter(|&max| count > max) {
+        self.compare(doc, &text);
+        let count = text.len() + self.around.count();
+        let max = self.max.map_or(usize::MAX, |max| usize::try_from(max).unwrap_or(usize::MAX));
+        let room = max.saturating_sub(self.around.count()).max(1);
+        if count > max && self.long == Long::Drop {
             return Verdict::drop_by("too_many_tokens", count as f64, max as f64);
         }
-        doc.set(self.count, count as i64);
+        if self.long == Long::Truncate {
+            text.truncate(room);
+        }
+        let mut ids = Vec::with_capacity(text.len() + self.around.count());
+        let mut pieces = Vec::new();
+        for piece in text.chunks(room) {
+            let before = ids.len();
+            ids.extend(self.around.before);
+            ids.extend_from_slice(piece);
+            ids.extend(self.around.after);
+            pieces.push((ids.len() - before) as u32);
+        }
+        doc.set(self.count, ids.len() as i64);
         doc.set(self.tokens, ids);
+        if let Some(field) = self.pieces {
+            doc.set(field, pieces);
+        }
         Verdict::Keep
+    }
+
+    fn fault(&mut self) -> Option<Error> {
+        self.fault.take()
     }
 }

@@ -3,6 +3,7 @@
 use crate::stage::Entry;
 
 /// The stages of this family, by name.
-pub static STAGES: &[Entry] = &[Entry::of::<encode::Encode>()];
+pub static STAGES: &[Entry] = &[Entry::of::<count_tokens::CountTokens>(), Entry::of::<encode::Encode>()];
 
+pub mod count_tokens;
 pub mod encode;

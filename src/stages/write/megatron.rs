@@ -65,13 +65,16 @@ impl Settings for WriteMegatron {
                 );
             }
         };
-        Ok(Stage::Sink(Arc::new(Running { settings: self, tokens, width })))
+        let pieces = cx.reads_if_written("token_pieces")?;
+        Ok(Stage::Sink(Arc::new(Running { settings: self, tokens, pieces, width })))
     }
 }
 
 struct Running {
     settings: WriteMegatron,
     tokens: Field<Vec<u32>>,
+    /// Lengths of the pieces that long documents were split into.
+    pieces: Option<Field<Vec<u32>>>,
     width: Width,
 }
 
@@ -81,7 +84,7 @@ impl Sink for Running {
     }
 
     fn encoder(&self, _: &Arc<FieldTable>) -> Result<Box<dyn Encode>> {
-        Ok(Box::new(Encoder { tokens: self.tokens }))
+        Ok(Box::new(Encoder { tokens: self.tokens, pieces: self.pieces }))
     }
 
     fn part(&self, place: &PartPlace, _: &Arc<FieldTable>) -> Result<Box<dyn Part>> {
@@ -203,6 +206,7 @@ impl Shards<'_> {
 
 struct Encoder {
     tokens: Field<Vec<u32>>,
+    pieces: Option<Field<Vec<u32>>>,
 }
 
 /// Documents of a chunk: tokens, id, source.
@@ -215,7 +219,9 @@ impl Encode for Encoder {
             let Some(ids) = doc.get(self.tokens).filter(|ids| !ids.is_empty()) else { continue };
             for _ in 0..doc.copies {
                 Width::U32.append(ids, &mut bytes)?;
-                documents.push((ids.len() as u64, doc.id.0, doc.origin.source.clone()));
+                let whole = [ids.len() as u32];
+                let pieces = self.pieces.and_then(|field| doc.get(field)).unwrap_or(&whole);
+                documents.extend(pieces.iter().map(|n| (u64::from(*n), doc.id.0, doc.origin.source.clone())));
                 tokens += ids.len() as u64;
             }
         }
