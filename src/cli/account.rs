@@ -7,6 +7,7 @@ use super::{Failure, Outcome, WORLD, render};
 use crate::error::{Error, Result};
 use crate::io::atomic::{Written, digest};
 use crate::run::{Ending, Layout, LedgerRow, Receipt, read_ledger, summarize};
+use crate::tokens::ShardDir;
 
 /// A run folder.
 #[derive(clap::Args)]
@@ -109,6 +110,9 @@ fn sorted_files(dir: &std::path::Path) -> Result<Vec<PathBuf>> {
 
 /// Reads every file of a run again.
 pub fn verify(arguments: &RunFolder) -> Outcome {
+    if ShardDir::is(&arguments.run) {
+        return super::shards::verify(&arguments.run, arguments.json);
+    }
     let mut wrong = Vec::new();
     let (mut files, mut bytes) = (0u64, 0u64);
     for path in sorted_files(&arguments.run.join("receipts"))? {

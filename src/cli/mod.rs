@@ -6,6 +6,7 @@ mod inspect;
 mod progress;
 mod render;
 mod run;
+mod shards;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -58,8 +59,12 @@ enum Command {
     Stats(account::RunFolder),
     /// Say what became of a document, by id or file
     Why(account::WhyArguments),
-    /// Read a run's files again and compare them with their receipts
+    /// Read the files of a run, or of a folder of token shards, again and compare them with their receipts
     Verify(account::RunFolder),
+    /// Write token shards in another format, without encoding again
+    Export(shards::ExportArguments),
+    /// Show the text around a position of a token shard, and which document it is of
+    Peek(shards::PeekArguments),
     /// Do exactly one task of a run: what a cluster calls
     Task(run::TaskArguments),
     /// Print a completion script for a shell
@@ -128,6 +133,8 @@ pub fn main() -> ExitCode {
         Command::Stats(arguments) => account::stats(&arguments),
         Command::Why(arguments) => account::why(&arguments),
         Command::Verify(arguments) => account::verify(&arguments),
+        Command::Export(arguments) => shards::export(&arguments),
+        Command::Peek(arguments) => shards::peek(&arguments),
         Command::Task(arguments) => run::task(&arguments),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "tamis", &mut std::io::stdout());

@@ -10,4 +10,5 @@ pub mod lines;
 pub mod mapped;
 pub mod mediawiki;
 pub mod table;
+pub mod token_table;
 pub mod warc;

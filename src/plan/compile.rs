@@ -155,7 +155,7 @@ impl<'p> Builder<'p> {
                         let upstream = self.flow(upstream);
                         scope.written.extend(upstream.written);
                         scope.open |= upstream.open;
-                        scope.vocab_size = scope.vocab_size.max(upstream.vocab_size);
+                        scope.vocabularies.extend(upstream.vocabularies);
                     }
                 }
             }

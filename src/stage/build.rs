@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::doc::{Field, FieldTable, FieldType, Typed};
 use crate::error::{Error, Result};
+use crate::tokens::Vocabulary;
 
 /// Which fields are there at a place in a flow.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -13,8 +14,8 @@ pub struct Scope {
     pub written: BTreeSet<String>,
     /// Whether a reader upstream can load any field by name (JSONL, Parquet …).
     pub open: bool,
-    /// Size of the vocabulary that tokens written before are of: writers choose the width of ids by it.
-    pub vocab_size: Option<u32>,
+    /// The vocabularies that tokens written before are of: writers choose the width of ids by it.
+    pub vocabularies: BTreeSet<Vocabulary>,
 }
 
 /// A file a stage needs (a model, a list): its path, and a digest that is part of the fingerprint.
@@ -108,14 +109,26 @@ impl<'a> Build<'a> {
         self.scope.open = true;
     }
 
-    /// Says of how large a vocabulary the tokens are that this stage writes.
-    pub fn writes_ids_below(&mut self, vocab_size: u32) {
-        self.scope.vocab_size = self.scope.vocab_size.max(Some(vocab_size));
+    /// Says of which vocabulary the tokens are that this stage writes.
+    pub fn writes_tokens_of(&mut self, vocabulary: Vocabulary) {
+        self.scope.vocabularies = BTreeSet::from([vocabulary]);
     }
 
-    /// Size of the vocabulary of the tokens written before, if known.
-    pub fn vocab_size(&self) -> Option<u32> {
-        self.scope.vocab_size
+    /// The vocabulary of the tokens written before. An error if they are of two.
+    pub fn vocabulary(&self) -> Result<Vocabulary> {
+        let mut all = self.scope.vocabularies.iter();
+        match (all.next(), all.next()) {
+            (Some(one), None) => Ok(one.clone()),
+            (Some(one), Some(other)) => Err(Error::pipeline(format!(
+                "`{}` gets tokens of two vocabularies, `{}` and `{}`",
+                self.label,
+                one.path.display(),
+                other.path.display()
+            ))
+            .hint("encode after the flows are joined, or write each to a folder of its own")),
+            (None, _) => Err(Error::pipeline(format!("`{}` gets tokens of no known vocabulary", self.label))
+                .hint("add the step `encode: { tokenizer: … }` before it")),
+        }
     }
 
     /// A file this stage needs. An error naming it if it is not there.

@@ -222,6 +222,17 @@ impl Known {
         }
     }
 
+    /// The bytes of every id below `size`; added tokens stand as they are written.
+    pub fn bytes_by_id(&self, size: u32) -> Vec<Box<[u8]>> {
+        let mut all = vec![Box::<[u8]>::default(); size as usize];
+        for (token, id) in &self.ids {
+            if let Some(place) = all.get_mut(*id as usize) {
+                *place = bytes_of(token).unwrap_or_else(|| token.as_bytes().to_vec()).into();
+            }
+        }
+        all
+    }
+
     fn piece(&self, text: &str, scratch: &mut Scratch, ids: &mut Vec<u32>) {
         let text = if self.nfc { nfc(text) } else { Cow::Borrowed(text) };
         match &self.normalized {

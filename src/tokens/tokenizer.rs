@@ -4,7 +4,7 @@
 //! Vocabularies that [`super::bpe`] knows are encoded there; all others by the library, which is slower and right.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::bpe::{Known, Scratch, TokenizerFile};
 use super::ranks::Ranks;
@@ -18,6 +18,8 @@ struct Inner {
     path: PathBuf,
     way: Way,
     vocab_size: u32,
+    /// The bytes of each id, once something is decoded.
+    bytes: OnceLock<Vec<Box<[u8]>>>,
 }
 
 enum Way {
@@ -71,7 +73,7 @@ impl Tokenizer {
             return Err(Error::pipeline(format!("`{}` has ids of 2^31 and above", path.display()))
                 .hint("no training framework reads such ids; give the tokenizer that the model is trained with"));
         }
-        Ok(Self(Arc::new(Inner { path: path.to_owned(), way, vocab_size: most + 1 })))
+        Ok(Self(Arc::new(Inner { path: path.to_owned(), way, vocab_size: most + 1, bytes: OnceLock::new() })))
     }
 
     /// How it encodes, for people: by hand, or by the library and why.
@@ -116,6 +118,19 @@ impl Tokenizer {
     /// The end-of-document token by the names it usually has.
     pub fn eos_id(&self) -> Option<u32> {
         ["<|endoftext|>", "</s>", "<|end_of_text|>", "<eos>", "<|im_end|>"].iter().find_map(|t| self.token_id(t))
+    }
+
+    /// The text of `ids`, special tokens included; bytes that are no text become U+FFFD.
+    pub fn decode(&self, ids: &[u32]) -> String {
+        match &self.0.way {
+            Way::Own(known) => {
+                let bytes = self.0.bytes.get_or_init(|| known.bytes_by_id(self.0.vocab_size));
+                let all: Vec<u8> =
+                    ids.iter().filter_map(|id| bytes.get(*id as usize)).flat_map(|b| b.iter().copied()).collect();
+                String::from_utf8_lossy(&all).into_owned()
+            }
+            Way::Library(library, _) => library.decode(ids, false).unwrap_or_default(),
+        }
     }
 
     /// An encoder for one worker.

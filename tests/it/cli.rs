@@ -78,7 +78,7 @@ fn try_walks_one_document_and_says_what_each_step_did() {
 fn stages_have_manual_pages_and_typos_are_understood() {
     let place = Place::new();
     let list = place.tamis(&["stages"]).done().out;
-    assert!(list.contains("minhash") && list.contains("megatron"));
+    assert!(list.contains("minhash") && list.contains("megatron") && list.contains("tokens"));
     let page = place.tamis(&["stages", "minhash"]).done().out;
     assert!(page.contains("near_duplicate") && page.contains("bands"), "{page}");
     let typo = place.tamis(&["stages", "minhsah"]);

@@ -10,4 +10,5 @@ mod house;
 mod ledger;
 mod place;
 mod resume;
+mod shards;
 mod tables;

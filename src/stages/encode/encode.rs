@@ -9,7 +9,7 @@ use crate::doc::{Document, Field, Verdict};
 use crate::error::{Error, Result};
 use crate::stage::settings::Fraction;
 use crate::stage::{About, Build, Example, Expect, Family, Settings, Stage, Transform};
-use crate::tokens::{Encoder, Tokenizer};
+use crate::tokens::{Encoder, Tokenizer, Vocabulary};
 
 /// Settings of `encode`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -127,7 +127,7 @@ impl Settings for Encode {
     };
 
     fn build(self, cx: &mut Build<'_>) -> Result<Stage> {
-        cx.resource(&self.tokenizer)?;
+        let file = cx.resource(&self.tokenizer)?;
         let tokenizer = Tokenizer::load(&self.tokenizer, self.parse_special)?;
         cx.notes(tokenizer.describe());
         let named = |token: &str, setting: &str| {
@@ -153,7 +153,14 @@ impl Settings for Encode {
         if self.max_tokens.is_some_and(|max| max < 3) {
             return Err(Error::pipeline("`encode`: `max_tokens` leaves no room for text").hint("give 3 or more"));
         }
-        cx.writes_ids_below(tokenizer.vocab_size());
+        let name = self.tokenizer.file_name().unwrap_or(self.tokenizer.as_os_str());
+        cx.writes_tokens_of(Vocabulary {
+            name: name.to_string_lossy().into_owned(),
+            xxh3: format!("{:032x}", file.digest),
+            size: tokenizer.vocab_size(),
+            eos: eos.or_else(|| tokenizer.eos_id()),
+            path: self.tokenizer.clone(),
+        });
         let (tokens, count) = (cx.writes("tokens")?, cx.writes("token_count")?);
         let pieces = if self.long == Long::Split { Some(cx.writes("token_pieces")?) } else { None };
         let oracle =
