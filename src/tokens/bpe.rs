@@ -1,12 +1,13 @@
 //! Byte-level BPE (Sennrich et al. 2016; Radford et al. 2019), for vocabularies whose pretokenizer is known. Gives the ids of
 //! the library, which is the oracle of its tests.
 //!
-//! A pretoken is looked up in a cache of fixed size, one cache line an entry; what is not there is merged: short pretokens
+//! A pretoken is looked up in a cache of bounded size, one cache line an entry; what is not there is merged: short pretokens
 //! by scanning for the best pair, long ones with a heap, so that no text costs more than n log n.
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use foldhash::fast::RandomState;
 use serde::Deserialize;
@@ -390,28 +391,36 @@ impl Bpe {
         let bytes = text.as_bytes();
         let mut at = 0;
         while at < bytes.len() {
-            let end = self.pattern.end(text, at);
+            let end = self.pattern.end(text, at).max(at + 1);
             let piece = bytes.get(at..end).unwrap_or_default();
             if piece.len() <= KEY {
                 self.cached(bytes, at, piece, scratch, ids);
             } else {
                 self.piece(piece, scratch, ids);
             }
-            at = end.max(at + 1);
+            at = end;
         }
     }
 
     #[inline]
     fn cached(&self, bytes: &[u8], at: usize, piece: &[u8], scratch: &mut Scratch, ids: &mut Vec<u32>) {
         let key = key(bytes, at, piece);
-        let slot = slot(&key);
-        if let Some(found) = scratch.cache.get(slot).filter(|s| s.key == key) {
-            ids.extend_from_slice(found.ids.get(..found.count as usize).unwrap_or_default());
+        let hash = hash(&key);
+        if let Some(found) = scratch.cache.get(scratch.slot(hash)).filter(|s| s.key == key) {
+            // A copy of fixed length, cut afterwards, is faster than a copy of any length.
+            let length = ids.len() + found.count as usize;
+            ids.extend_from_slice(&found.ids);
+            ids.truncate(length);
             return;
         }
         let before = ids.len();
         self.piece(piece, scratch, ids);
         let new = ids.get(before..).unwrap_or_default();
+        scratch.misses += 1;
+        if scratch.misses > scratch.cache.len() {
+            scratch.grow();
+        }
+        let slot = scratch.slot(hash);
         if new.len() <= IDS
             && let Some(entry) = scratch.cache.get_mut(slot)
         {
@@ -448,10 +457,10 @@ impl Bpe {
             ranks.push(rank);
             merged.push(id);
         }
-        while let Some((at, &rank)) = ranks.iter().enumerate().min_by_key(|(_, rank)| **rank) {
-            if rank == NONE {
-                break;
-            }
+        loop {
+            // Two simple loops, which the compiler makes wide.
+            let rank = ranks.iter().copied().min().unwrap_or(NONE);
+            let Some(at) = ranks.iter().position(|r| *r == rank).filter(|_| rank != NONE) else { break };
             let id = merged.remove(at);
             ranks.remove(at);
             list.remove(at + 1);
@@ -579,8 +588,12 @@ impl Pairs {
 const KEY: usize = 31;
 /// Most ids of a pretoken that is cached.
 const IDS: usize = 7;
-/// Entries of the cache: 4 MiB for each worker, whatever the text.
-const SLOTS: usize = 1 << 16;
+/// Entries that a worker's cache begins with (1 MiB), and has at most (64 MiB).
+const SLOTS: [usize; 2] = [1 << 14, 1 << 20];
+/// Bytes that all caches of the process may have together.
+pub const CACHES: usize = 256 << 20;
+/// Bytes that they have.
+static CACHED: AtomicUsize = AtomicUsize::new(0);
 
 type Key = [u64; 4];
 
@@ -637,13 +650,13 @@ static MASKS: [Key; 32] = {
 };
 
 #[inline]
-fn slot(key: &Key) -> usize {
+fn hash(key: &Key) -> u64 {
     let mix = |a: u64, b: u64| {
         let wide = u128::from(a ^ 0x2d35_8dcc_aa6c_78a5) * u128::from(b ^ 0x8bb8_4b93_962e_acc9);
         (wide as u64) ^ (wide >> 64) as u64
     };
     let [a, b, c, d] = *key;
-    (mix(mix(a, b), mix(c, d)) >> 48) as usize & (SLOTS - 1)
+    mix(mix(a, b), mix(c, d))
 }
 
 struct Node {
@@ -654,9 +667,11 @@ struct Node {
     after: u32,
 }
 
-/// One worker's cache and working memory.
+/// One worker's cache and working memory. The cache grows with the number of pretokens that were not in it, as long as all
+/// caches together stay within [`CACHES`].
 pub struct Scratch {
-    cache: Box<[Slot]>,
+    cache: Vec<Slot>,
+    misses: usize,
     symbols: Vec<u32>,
     ranks: Vec<u32>,
     merged: Vec<u32>,
@@ -664,15 +679,72 @@ pub struct Scratch {
     heap: BinaryHeap<Reverse<(u32, u32)>>,
 }
 
+/// Takes room for `slots` more of what all caches may have.
+fn reserve(slots: usize) -> bool {
+    let bytes = slots * size_of::<Slot>();
+    let take = |now: usize| Some(now + bytes).filter(|sum| *sum <= CACHES);
+    CACHED.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
+}
+
+impl Scratch {
+    #[inline]
+    fn slot(&self, hash: u64) -> usize {
+        (hash >> 32) as usize & self.cache.len().wrapping_sub(1)
+    }
+
+    /// Makes the cache twice as large, if it may be.
+    #[cold]
+    fn grow(&mut self) {
+        self.misses = 0;
+        let size = self.cache.len();
+        if size == 0 || size >= SLOTS[1] || !reserve(size) {
+            return;
+        }
+        let old = std::mem::replace(&mut self.cache, vec![Slot::default(); size * 2]);
+        for entry in old.into_iter().filter(|entry| entry.count > 0) {
+            let slot = self.slot(hash(&entry.key));
+            if let Some(place) = self.cache.get_mut(slot) {
+                *place = entry;
+            }
+        }
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        CACHED.fetch_sub(self.cache.len() * size_of::<Slot>(), Ordering::Relaxed);
+    }
+}
+
 impl Default for Scratch {
     fn default() -> Self {
         Self {
-            cache: vec![Slot::default(); SLOTS].into_boxed_slice(),
+            cache: if reserve(SLOTS[0]) { vec![Slot::default(); SLOTS[0]] } else { Vec::new() },
+            misses: 0,
             symbols: Vec::new(),
             ranks: Vec::new(),
             merged: Vec::new(),
             nodes: Vec::new(),
             heap: BinaryHeap::new(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn caches_stay_within_their_ceiling() {
+        let mut all: Vec<Scratch> = (0..40).map(|_| Scratch::default()).collect();
+        // Every cache is told again and again that it is too small; even then all stay within the ceiling.
+        for _ in 0..20 {
+            all.iter_mut().for_each(Scratch::grow);
+        }
+        let bytes: usize = all.iter().map(|s| s.cache.len() * size_of::<Slot>()).sum();
+        assert!(bytes <= CACHES && bytes > CACHES / 2, "{bytes}");
+        assert!(CACHED.load(Ordering::Relaxed) <= CACHES);
+        let none: Vec<Scratch> = (0..2 * CACHES / size_of::<Slot>() / SLOTS[0]).map(|_| Scratch::default()).collect();
+        assert!(none.last().is_some_and(|s| s.cache.is_empty()));
     }
 }

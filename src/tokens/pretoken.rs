@@ -164,6 +164,24 @@ fn decode(bytes: &[u8], at: usize, first: u8) -> (u32, usize) {
     }
 }
 
+/// How many of the next eight bytes are ASCII letters before the first that is not.
+#[inline]
+fn ascii_letters(bytes: &[u8], at: usize) -> usize {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x80 * ONES;
+    let Some(Ok(block)) = bytes.get(at..at + 8).map(<[u8; 8]>::try_from) else {
+        let rest = bytes.get(at..).unwrap_or_default().iter();
+        return rest.take_while(|b| b.is_ascii_alphabetic()).count();
+    };
+    let block = u64::from_le_bytes(block);
+    let folded = (block | (0x20 * ONES)) & !HIGH;
+    // The highest bit of each byte says whether it is a letter.
+    let from_a = folded + u64::from(0x80 - b'a') * ONES;
+    let beyond_z = folded + u64::from(0x7f - b'z') * ONES;
+    let letters = from_a & !beyond_z & !block & HIGH;
+    (!letters & HIGH).trailing_zeros() as usize / 8
+}
+
 impl<const STOP: u8, const KEEP: u8> Scan<'_, STOP, KEEP> {
     /// Classes of the character at `at`, and its length.
     #[inline]
@@ -191,6 +209,22 @@ impl<const STOP: u8, const KEEP: u8> Scan<'_, STOP, KEEP> {
                 return at;
             }
             at += length;
+        }
+    }
+
+    /// The end of the run of letters from `at`: ASCII letters eight at a time.
+    #[inline]
+    fn letters(&self, mut at: usize) -> usize {
+        loop {
+            let ascii = if KEEP == 0 { ascii_letters(self.bytes, at) } else { 0 };
+            at += ascii;
+            if ascii < 8 {
+                let (class, length) = self.class(at);
+                if class & L == 0 {
+                    return at;
+                }
+                at += length;
+            }
         }
     }
 
@@ -224,7 +258,7 @@ impl<const STOP: u8, const KEEP: u8> Scan<'_, STOP, KEEP> {
         }
         let start = at + usize::from(self.byte(at) == b' ');
         match self.class(start).0 {
-            class if class & L != 0 => self.run(start, L),
+            class if class & L != 0 => self.letters(start),
             class if class & N != 0 => self.run(start, N),
             class if class & (S | END) != 0 => self.space(at),
             _ => self.others(start),
@@ -234,7 +268,7 @@ impl<const STOP: u8, const KEEP: u8> Scan<'_, STOP, KEEP> {
     fn cl100k(&self, at: usize, digits: usize) -> usize {
         let (class, length) = self.class(at);
         if class & L != 0 {
-            return self.run(at + length, L);
+            return self.letters(at + length);
         }
         if let Some(end) = self.contraction(at, true) {
             return end;
@@ -243,7 +277,7 @@ impl<const STOP: u8, const KEEP: u8> Scan<'_, STOP, KEEP> {
             return self.digits(at, digits);
         }
         if !matches!(self.byte(at), b'\r' | b'\n') && self.class(at + length).0 & L != 0 {
-            return self.run(at + length, L);
+            return self.letters(at + length);
         }
         self.rest(at, false)
     }

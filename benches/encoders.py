@@ -1,0 +1,90 @@
+#!/usr/bin/env python3
+"""Encodes texts in memory on one thread: tamis beside fastokens, gigatoken, tiktoken and tokenizers, each in a process of its own.
+
+    pip install fastokens==0.3.5 gigatoken==0.10.0 tiktoken==0.14.0 tokenizers==0.23.3 zstandard
+    cargo build --release --benches
+    python3 benches/encoders.py fixtures/tokenizers/gpt2.json CORPUS/text/*.jsonl.zst
+
+The texts are taken as a whole and by kind (ASCII prose, Chinese and Japanese). A pass is over all texts; the first finds empty
+caches. gigatoken is given its documents the two ways it offers, and the faster counts. tokenizers and tiktoken, being slow, get
+an eighth of the texts.
+"""
+import io
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+
+import zstandard
+
+tokenizer, *files = sys.argv[1:]
+
+
+def passes(name, path):
+    """First and second pass in MB/s."""
+    texts = [json.loads(line)["text"] for line in open(path)]
+    if name in ("tokenizers", "tiktoken"):
+        texts = texts[::8]
+    size = sum(len(t.encode()) for t in texts) / 1e6
+    if name == "fastokens":
+        import fastokens
+        it = fastokens.Tokenizer.from_file(tokenizer)
+        work = lambda: it.encode_batch(texts)
+    elif name == "gigatoken":
+        import gigatoken
+        it = gigatoken.Tokenizer(tokenizer)
+        work = lambda: it.encode_batch(texts)
+    elif name == "gigatoken-bytes":
+        import gigatoken
+        it = gigatoken.Tokenizer(tokenizer)
+        source = gigatoken.BytesSource(["\x00".join(t.replace("\x00", " ") for t in texts).encode()], separator="\x00")
+        work = lambda: it.encode_batch(source)
+    elif name == "tiktoken":
+        import tiktoken
+        vocab = json.load(open(tokenizer))["model"]["vocab"]
+        bytes_of = {chr(b) if 33 <= b <= 126 or 161 <= b <= 172 or b >= 174 else None: b for b in range(256)}
+        rest = [b for b in range(256) if not (33 <= b <= 126 or 161 <= b <= 172 or b >= 174)]
+        bytes_of |= {chr(256 + n): b for n, b in enumerate(rest)}
+        ranks = {bytes(bytes_of[c] for c in t): i for t, i in vocab.items() if all(c in bytes_of for c in t) and i < 50256}
+        pattern = r"""'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s"""
+        it = tiktoken.Encoding("gpt2", pat_str=pattern, mergeable_ranks=ranks, special_tokens={"<|endoftext|>": 50256})
+        work = lambda: [it.encode_ordinary(t) for t in texts]
+    else:
+        import tokenizers
+        it = tokenizers.Tokenizer.from_file(tokenizer)
+        work = lambda: it.encode_batch_fast(texts)
+    speeds = []
+    for _ in range(2):
+        start = time.perf_counter()
+        work()
+        speeds.append(size / (time.perf_counter() - start))
+    return speeds
+
+
+if files and files[0] == "--pass":
+    print(json.dumps(passes(files[1], files[2])))
+    sys.exit()
+
+kinds = {"mix": lambda t: True, "ASCII prose": lambda t: t.isascii(),
+         "Chinese, Japanese": lambda t: sum("\u3040" <= c <= "\u9fff" for c in t[:4000]) > len(t[:4000]) / 4}
+place = pathlib.Path(tempfile.mkdtemp())
+texts = []
+for file in files:
+    texts += [json.loads(line)["text"] for line in io.TextIOWrapper(zstandard.ZstdDecompressor().stream_reader(open(file, "rb")), "utf-8")]
+binary = max(pathlib.Path("target/release/deps").glob("encode-*[0-9a-f]"), key=lambda p: p.stat().st_mtime)
+environment = os.environ | {"RAYON_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
+for kind, holds in kinds.items():
+    path = place / f"{kind.split(',')[0].replace(' ', '-')}.jsonl"
+    some = [t for t in texts if holds(t)]
+    path.write_text("".join(json.dumps({"text": t}, ensure_ascii=False) + "\n" for t in some))
+    packed = path.with_suffix(".jsonl.zst")
+    packed.write_bytes(zstandard.ZstdCompressor().compress(path.read_bytes()))
+    print(f"{kind}: {sum(len(t.encode()) for t in some) / 1e6:.0f} MB in {len(some)} documents", flush=True)
+    print("  tamis", subprocess.run([binary, "--no-oracle", tokenizer, packed], capture_output=True, text=True).stdout.strip(), flush=True)
+    for name in ("fastokens", "gigatoken", "gigatoken-bytes", "tiktoken", "tokenizers"):
+        ran = subprocess.run([sys.executable, __file__, tokenizer, "--pass", name, path], capture_output=True, text=True, env=environment)
+        speeds = json.loads(ran.stdout) if ran.returncode == 0 else ran.stderr.strip().splitlines()[-1:]
+        print(f"  {name}: " + (", ".join(f"{s:.1f}" for s in speeds) if ran.returncode == 0 else str(speeds)), flush=True)
