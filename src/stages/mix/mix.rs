@@ -1,5 +1,5 @@
-//! Mixes sources by weight: each source's share of the result is what the recipe says, measured in tokens, characters or
-//! documents.
+//! Mixes sources: each source's share of the result is what the recipe says (weights, a temperature, or how often it is
+//! taken), measured in tokens, characters or documents.
 //!
 //! The amounts are counted first; then the largest mixture is solved that no source is too small for, and each source is
 //! subsampled (or, with `epochs` above 1, repeated) by a keyed hash of the document's id: the same documents whatever the
@@ -25,7 +25,19 @@ use crate::stage::{
 pub struct Mix {
     /// Share of each source (the flow's name, or the reader's in a flow with several): together 100%. Documents of
     /// sources that are not named go.
+    #[serde(default)]
     pub weights: BTreeMap<String, Fraction>,
+    /// Instead of weights, how often each source is taken: `{ web: 1, wiki: 3, code: 0.5 }`.
+    #[serde(default)]
+    pub times: BTreeMap<String, f64>,
+    /// Instead of weights, the sources whose shares `temperature` decides.
+    #[serde(default)]
+    pub sources: Vec<String>,
+    /// With `sources`: shares are the amounts to the power of 1 / temperature. At 1 they are as they are; the higher,
+    /// the more equal.
+    #[serde(default = "temperature")]
+    #[schemars(range(min = 1.0, max = 1000.0))]
+    pub temperature: f64,
     /// What shares are measured in.
     #[serde(default)]
     pub of: Measure,
@@ -40,6 +52,43 @@ pub struct Mix {
 
 fn epochs() -> f64 {
     1.0
+}
+
+fn temperature() -> f64 {
+    1.0
+}
+
+impl Mix {
+    /// The sources, in the order of their partitions.
+    fn names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> =
+            self.weights.keys().chain(self.times.keys()).chain(&self.sources).map(String::as_str).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// Refuses what says two things, or nothing.
+    fn check(&self) -> Result<()> {
+        let given = [!self.weights.is_empty(), !self.times.is_empty(), !self.sources.is_empty()];
+        if given.iter().filter(|g| **g).count() != 1 {
+            return Err(Error::pipeline("`mix`: give one of `weights`, `times` and `sources`")
+                .hint("`weights: { web: 70%, wiki: 30% }`, `times: { web: 1, wiki: 3 }`, or `sources: [web, wiki]` with a `temperature`"));
+        }
+        let sum: f64 = self.weights.values().map(|w| w.0).sum();
+        if !self.weights.is_empty() && (sum - 1.0).abs() > 1e-6 {
+            return Err(Error::pipeline(format!("`mix`: the weights add up to {:.4}%, not 100%", sum * 100.0)));
+        }
+        if let Some((source, times)) = self.times.iter().find(|(_, t)| !(0.0..=1000.0).contains(*t)) {
+            return Err(
+                Error::pipeline(format!("`mix`: `{source}` cannot be taken {times} times")).hint("from 0 to 1000")
+            );
+        }
+        if !(1.0..=1000.0).contains(&self.temperature) {
+            return Err(Error::pipeline("`mix`: `temperature` goes from 1 to 1000"));
+        }
+        Ok(())
+    }
 }
 
 /// What shares are measured in.
@@ -66,10 +115,7 @@ impl Settings for Mix {
     };
 
     fn build(self, cx: &mut Build<'_>) -> Result<Stage> {
-        let sum: f64 = self.weights.values().map(|w| w.0).sum();
-        if (sum - 1.0).abs() > 1e-6 {
-            return Err(Error::pipeline(format!("`mix`: the weights add up to {:.4}%, not 100%", sum * 100.0)));
-        }
+        self.check()?;
         let tokens = match self.of {
             Measure::Tokens => Some(
                 cx.reads("token_count")
@@ -100,11 +146,12 @@ impl Global for Running {
     }
 
     fn partitions(&self) -> u32 {
-        self.settings.weights.len() as u32
+        self.settings.names().len() as u32
     }
 
     fn mapper(&self, _: &Arc<FieldTable>) -> Result<Box<dyn Mapper>> {
-        Ok(Box::new(Counter { settings: self.settings.clone(), tokens: self.tokens }))
+        let names = self.settings.names().into_iter().map(str::to_owned).collect();
+        Ok(Box::new(Counter { settings: self.settings.clone(), names, tokens: self.tokens }))
     }
 
     /// Writes how much lies in each bin of the hash.
@@ -123,7 +170,8 @@ impl Global for Running {
 
     fn finish(&self, links: &mut dyn Links, corpus: &Corpus) -> Result<Findings> {
         let mut amounts = Vec::new();
-        for (part, (source, weight)) in self.settings.weights.iter().enumerate() {
+        let names = self.settings.names();
+        for (part, source) in names.iter().enumerate() {
             let mut bytes = Vec::new();
             links
                 .open(part as u32)?
@@ -131,9 +179,21 @@ impl Global for Running {
                 .map_err(|e| Error::world(format!("cannot read links: {e}")))?;
             let bins: Vec<u64> =
                 bytes.chunks_exact(8).map(|b| u64::from_le_bytes(b.try_into().unwrap_or_default())).collect();
-            amounts.push(Amount { source, weight: weight.0, total: bins.iter().sum(), bins });
+            let total: u64 = bins.iter().sum();
+            let weight = match self.settings.weights.get(*source) {
+                Some(weight) => weight.0,
+                None => (total as f64).powf(1.0 / self.settings.temperature),
+            };
+            amounts.push(Amount { source, weight, total, bins });
         }
-        let (rates, notes) = solve(&amounts, self.settings.epochs);
+        let (rates, notes) = if self.settings.times.is_empty() {
+            // Weights made of amounts are shares once they add up to one.
+            let sum = if self.settings.weights.is_empty() { amounts.iter().map(|a| a.weight).sum() } else { 1.0 };
+            amounts.iter_mut().for_each(|a| a.weight /= f64::max(sum, f64::MIN_POSITIVE));
+            solve(&amounts, self.settings.epochs)
+        } else {
+            repeat(&amounts, &self.settings.times)
+        };
         let shared = serde_json::to_vec(&rates).map_err(|e| Error::bug("rates do not serialize").because(e))?;
         Ok(Findings { shared, splits: vec![Vec::new(); corpus.rows.len()], notes })
     }
@@ -178,9 +238,7 @@ fn solve(amounts: &[Amount<'_>], epochs: f64) -> (BTreeMap<String, Rate>, Vec<St
     for amount in amounts {
         let share = if amount.total > 0 { amount.weight / weights } else { 0.0 };
         let times = if amount.total > 0 { (size * share / amount.total as f64).min(epochs) } else { 0.0 };
-        let whole = times.floor();
-        let rate = Rate { whole: whole as u32, below: threshold(&amount.bins, (times - whole) * amount.total as f64) };
-        rates.insert(amount.source.to_owned(), rate);
+        rates.insert(amount.source.to_owned(), rate(amount, times));
         if amount.total > 0 {
             notes.push(format!(
                 "`{}`: {:.0} of {} taken ({times:.2} times), {}% of the mixture",
@@ -196,6 +254,34 @@ fn solve(amounts: &[Amount<'_>], epochs: f64) -> (BTreeMap<String, Rate>, Vec<St
             "`{}` is the smallest for its share and limits the rest; raise `epochs` or lower its weight for more",
             limiting.source
         ));
+    }
+    (rates, notes)
+}
+
+/// How often to take a source's documents so that it comes `times`, seeded where that is no whole number.
+fn rate(amount: &Amount<'_>, times: f64) -> Rate {
+    let whole = times.floor();
+    Rate { whole: whole as u32, below: threshold(&amount.bins, (times - whole) * amount.total as f64) }
+}
+
+/// Every source as often as asked for.
+fn repeat(amounts: &[Amount<'_>], times: &BTreeMap<String, f64>) -> (BTreeMap<String, Rate>, Vec<String>) {
+    let taken = |a: &Amount<'_>| a.total as f64 * times.get(a.source).copied().unwrap_or(0.0);
+    let sum: f64 = amounts.iter().map(taken).sum();
+    let mut notes = Vec::new();
+    let mut rates = BTreeMap::new();
+    for amount in amounts {
+        let times = times.get(amount.source).copied().unwrap_or(0.0);
+        rates.insert(amount.source.to_owned(), rate(amount, times));
+        notes.push(match amount.total {
+            0 => format!("there is nothing of `{}`", amount.source),
+            total => format!(
+                "`{}`: {:.0} of {total} taken ({times:.2} times), {}% of the mixture",
+                amount.source,
+                taken(amount),
+                percent(taken(amount) / sum.max(f64::MIN_POSITIVE))
+            ),
+        });
     }
     (rates, notes)
 }
@@ -219,12 +305,13 @@ fn threshold(bins: &[u64], mut amount: f64) -> u64 {
 /// One worker's counting.
 struct Counter {
     settings: Arc<Mix>,
+    names: Vec<String>,
     tokens: Option<Field<i64>>,
 }
 
 impl Mapper for Counter {
     fn map(&mut self, doc: &Document, out: &mut dyn Records) {
-        let Some(part) = self.settings.weights.keys().position(|s| **s == *doc.origin.source) else { return };
+        let Some(part) = self.names.iter().position(|s| **s == *doc.origin.source) else { return };
         let amount = match (self.settings.of, self.tokens) {
             (Measure::Tokens, Some(field)) => doc.get(field).unwrap_or(0) as u64,
             (Measure::Documents, _) => 1,
@@ -273,6 +360,32 @@ mod tests {
         let twice = r#"{"weights": {"a": 0.5, "b": 0.5}, "of": "documents", "epochs": 2}"#;
         let kept = build::<Mix>(twice, false, |_| {}).unwrap().run(docs, &[]).unwrap().kept();
         assert!(kept.iter().filter(|d| &*d.origin.source == "a").all(|d| d.copies == 2));
+    }
+
+    #[test]
+    fn a_temperature_evens_shares_out_and_times_repeat() {
+        let docs: Vec<Document> =
+            (0..5000u64).map(|i| doc(if i % 5 == 0 { "a" } else { "b" }, i, &format!("{i:05}"))).collect();
+        let amount = |settings: &str, source: &str| {
+            let kept = build::<Mix>(settings, false, |_| {}).unwrap().run(docs.clone(), &[100]).unwrap().kept();
+            kept.iter().filter(|d| &*d.origin.source == source).map(|d| u64::from(d.copies)).sum::<u64>()
+        };
+        // 1,000 and 4,000: their square roots are as 1 to 2.
+        let even = r#"{"sources": ["a", "b"], "temperature": 2, "of": "documents"}"#;
+        assert_eq!(amount(even, "a"), 1000);
+        assert!((1900..2100).contains(&amount(even, "b")), "{}", amount(even, "b"));
+        let plain = r#"{"sources": ["a", "b"], "of": "documents"}"#;
+        assert_eq!((amount(plain, "a"), amount(plain, "b")), (1000, 4000));
+        let times = r#"{"times": {"a": 3, "b": 0.5}, "of": "documents"}"#;
+        assert_eq!(amount(times, "a"), 3000);
+        assert!((1900..2100).contains(&amount(times, "b")), "{}", amount(times, "b"));
+        for wrong in [
+            r#"{"of": "chars"}"#,
+            r#"{"of": "chars", "times": {"a": 1}, "sources": ["a"]}"#,
+            r#"{"of": "chars", "times": {"a": -1}}"#,
+        ] {
+            assert!(build::<Mix>(wrong, false, |_| {}).is_err(), "{wrong}");
+        }
     }
 
     #[test]
