@@ -42,6 +42,88 @@ pub struct Encode {
     /// the run.
     #[serde(default)]
     pub verify: Fraction,
+    /// Fill-in-the-middle (Bavarian et al. 2022, arXiv 2207.14255) for a share of the documents: a text is cut at two
+    /// places, and its middle goes to the end. Megatron can do this while it loads; the others cannot.
+    #[serde(default)]
+    pub fim: Option<Fim>,
+}
+
+/// Fill-in-the-middle.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Fim {
+    /// Share of the documents, by hash of id.
+    pub rate: Fraction,
+    /// Share of these whose suffix comes before the prefix (SPM); the others have the prefix first (PSM).
+    #[serde(default = "half")]
+    pub spm: Fraction,
+    /// Seed of the choice and of the cuts.
+    #[serde(default)]
+    pub seed: u64,
+    /// The tokens before prefix, middle and suffix; the usual ones of the vocabulary if left out.
+    #[serde(default)]
+    pub tokens: Option<[String; 3]>,
+}
+
+fn half() -> Fraction {
+    Fraction(0.5)
+}
+
+/// What published vocabularies call the tokens before prefix, middle and suffix.
+const FIM_TOKENS: [[&str; 3]; 4] = [
+    ["<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>"],
+    ["<fim_prefix>", "<fim_middle>", "<fim_suffix>"],
+    ["<fim-prefix>", "<fim-middle>", "<fim-suffix>"],
+    ["<｜fim▁begin｜>", "<｜fim▁end｜>", "<｜fim▁hole｜>"],
+];
+
+/// Fill-in-the-middle with its tokens found.
+#[derive(Debug, Clone, Copy)]
+struct Middle {
+    rate: f64,
+    spm: f64,
+    seed: u64,
+    prefix: u32,
+    middle: u32,
+    suffix: u32,
+}
+
+impl Middle {
+    fn of(fim: &Fim, tokenizer: &Tokenizer) -> Result<Self> {
+        let ids = |names: [&str; 3]| {
+            Some(names.map(|name| tokenizer.token_id(name))).filter(|n| n.iter().all(Option::is_some))
+        };
+        let found = match &fim.tokens {
+            Some([prefix, middle, suffix]) => ids([prefix, middle, suffix]),
+            None => FIM_TOKENS.iter().find_map(|names| ids(*names)),
+        };
+        let Some([Some(prefix), Some(middle), Some(suffix)]) = found else {
+            return Err(Error::pipeline("the tokenizer has not the tokens that `fim` needs").hint(
+                "name those before prefix, middle and suffix: `fim: { rate: …, tokens: [\"…\", \"…\", \"…\"] }`",
+            ));
+        };
+        Ok(Self { rate: fim.rate.0, spm: fim.spm.0, seed: fim.seed, prefix, middle, suffix })
+    }
+
+    /// The parts of `doc`'s text and the tokens before them, in the order they are written; `None` if it stays as it is.
+    fn cut<'d>(&self, doc: &'d Document) -> Option<Vec<(Option<u32>, &'d str)>> {
+        let random =
+            |what: u64| xxhash_rust::xxh3::xxh3_64_with_seed(&doc.id.0.to_le_bytes(), self.seed ^ (what << 56));
+        let share = |what: u64| random(what) as f64 / u64::MAX as f64;
+        if share(1) >= self.rate {
+            return None;
+        }
+        let text = doc.text.as_str();
+        let place = |what: u64| text.floor_char_boundary((random(what) % (text.len() as u64 + 1)) as usize);
+        let (a, b) = (place(3), place(4));
+        let (prefix, rest) = text.split_at(a.min(b));
+        let (middle, suffix) = rest.split_at(a.max(b) - a.min(b));
+        Some(if share(2) < self.spm {
+            vec![(Some(self.prefix), ""), (Some(self.suffix), suffix), (Some(self.middle), prefix), (None, middle)]
+        } else {
+            vec![(Some(self.prefix), prefix), (Some(self.suffix), suffix), (Some(self.middle), middle)]
+        })
+    }
 }
 
 /// What becomes of documents with too many tokens.
@@ -163,6 +245,7 @@ impl Settings for Encode {
         });
         let (tokens, count) = (cx.writes("tokens")?, cx.writes("token_count")?);
         let pieces = if self.long == Long::Split { Some(cx.writes("token_pieces")?) } else { None };
+        let middle = self.fim.as_ref().map(|fim| Middle::of(fim, &tokenizer)).transpose()?;
         let oracle =
             if self.verify.0 > 0.0 { Some(Tokenizer::oracle(&self.tokenizer, self.parse_special)?) } else { None };
         Ok(Stage::Transform(Box::new(Running {
@@ -170,6 +253,7 @@ impl Settings for Encode {
             oracle: oracle.map(|o| o.encoder()),
             verify: self.verify.0,
             fault: None,
+            middle,
             around,
             max: self.max_tokens,
             long: self.long,
@@ -198,6 +282,7 @@ struct Running {
     oracle: Option<Encoder>,
     verify: f64,
     fault: Option<Error>,
+    middle: Option<Middle>,
     around: Around,
     max: Option<u64>,
     long: Long,
@@ -214,13 +299,13 @@ impl Clone for Running {
 
 impl Running {
     /// Encodes a sample of the documents by the library as well.
-    fn compare(&mut self, doc: &Document, ids: &[u32]) {
+    fn compare(&mut self, doc: &Document, text: &str, ids: &[u32]) {
         let Some(oracle) = self.oracle.as_mut() else { return };
         if (doc.id.0 as u64) as f64 / u64::MAX as f64 >= self.verify {
             return;
         }
         let mut theirs = Vec::new();
-        oracle.encode_into(doc.text.as_str(), &mut theirs);
+        oracle.encode_into(text, &mut theirs);
         if theirs != ids {
             let at = ids.iter().zip(&theirs).position(|(a, b)| a != b).unwrap_or(ids.len().min(theirs.len()));
             self.fault.get_or_insert(
@@ -240,10 +325,15 @@ impl Transform for Running {
             return Verdict::drop("no_tokens");
         }
         let mut text = Vec::with_capacity(doc.text.len() / 3 + 2);
-        if !self.encoder.encode_into(doc.text.as_str(), &mut text) {
-            return Verdict::drop("not_encodable");
+        let parts = self.middle.and_then(|middle| middle.cut(doc)).unwrap_or_else(|| vec![(None, doc.text.as_str())]);
+        for (before, part) in parts {
+            text.extend(before);
+            let start = text.len();
+            if !self.encoder.encode_into(part, &mut text) {
+                return Verdict::drop("not_encodable");
+            }
+            self.compare(doc, part, text.get(start..).unwrap_or_default());
         }
-        self.compare(doc, &text);
         let count = text.len() + self.around.count();
         let max = self.max.map_or(usize::MAX, |max| usize::try_from(max).unwrap_or(usize::MAX));
         let room = max.saturating_sub(self.around.count()).max(1);
@@ -272,5 +362,52 @@ impl Transform for Running {
 
     fn fault(&mut self) -> Option<Error> {
         self.fault.take()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doc::{FieldTable, Origin};
+    use crate::stage::Scope;
+
+    #[test]
+    fn a_middle_that_was_moved_can_be_put_back() {
+        let gpt2 = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/tokenizers/gpt2.json");
+        let tokenizer = Tokenizer::load(std::path::Path::new(gpt2), false).unwrap();
+        // GPT-2 has no tokens for it: control characters that the texts have not serve.
+        let names = ["ķ", "ĸ", "Ĺ"];
+        let ids = names.map(|n| tokenizer.token_id(n).unwrap());
+        let settings = serde_json::json!({ "tokenizer": gpt2, "eos": "none", "verify": 1.0,
+            "fim": { "rate": 0.5, "spm": 0.5, "seed": 3, "tokens": names } });
+        let settings: Encode = serde_json::from_value(settings).unwrap();
+        let (mut table, mut scope) = (FieldTable::default(), Scope::default());
+        let mut cx = Build::new("encode", "code", &mut table, &mut scope);
+        let Stage::Transform(mut stage) = settings.build(&mut cx).unwrap() else { panic!() };
+        let tokens = table.field::<Vec<u32>>("tokens").unwrap();
+        let (mut plain, mut psm, mut spm) = (0, 0, 0);
+        for at in 0..400 {
+            let origin = Origin { source: "code".into(), file: "a".into(), at };
+            let text = format!("def größe_{at}(x):\n    return x * {at} # 長さ\n");
+            let mut doc = Document::new(origin, text.clone());
+            assert!(stage.apply(&mut doc).keeps() && stage.fault().is_none());
+            let found = doc.get(tokens).unwrap();
+            let place = |id: u32| found.iter().position(|f| *f == id);
+            let (Some(prefix), Some(middle), Some(suffix)) = (place(ids[0]), place(ids[1]), place(ids[2])) else {
+                plain += 1;
+                assert_eq!(tokenizer.decode(found), text);
+                continue;
+            };
+            assert_eq!(prefix, 0);
+            let decode = |from: usize, to: usize| tokenizer.decode(&found[from..to]);
+            let (last, after) = (decode(middle + 1, found.len()), decode(suffix + 1, middle));
+            if suffix == 1 && text == format!("{last}{after}") {
+                spm += 1;
+            } else {
+                psm += 1;
+                assert_eq!(format!("{}{last}{after}", decode(1, suffix)), text);
+            }
+        }
+        assert!((150..250).contains(&plain) && psm > 60 && spm > 60, "{plain} {psm} {spm}");
     }
 }
