@@ -1,7 +1,6 @@
 //! What was written: a YAML file as a typed [`Pipeline`], with the place of everything in it.
 
 mod diagnose;
-pub mod expr;
 mod model;
 mod parse;
 pub mod schema;

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use super::diagnose::Files;
-use super::expr::Expr;
 use crate::stage::Entry;
+use crate::stage::expr::Expr;
 
 /// Where something stands: byte offsets into one of [`Pipeline::files`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -7,11 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::diagnose::{Diagnostic, Diagnostics, Files};
-use super::expr::Expr;
 use super::model::{Expected, Flow, Inputs, Keep, Limits, Pipeline, Span, Step, Test};
 use super::settings;
 use super::tree::{self, Key, Node, Value};
 use super::vars::{Env, Vars};
+use crate::stage::expr::Expr;
 use crate::stage::settings::{ByteSize, Fraction};
 use crate::stages::{Place, catalog, find};
 

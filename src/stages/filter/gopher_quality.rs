@@ -7,8 +7,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::doc::{Document, Field, Verdict};
+use crate::doc::{Document, Verdict};
 use crate::error::Result;
+use crate::stage::rules::Rules;
 use crate::stage::{About, Build, Example, Expect, Family, Settings, Stage, Transform};
 
 /// Settings of `gopher_quality`. `null` switches a rule off.
@@ -116,13 +117,20 @@ impl Settings for GopherQuality {
     };
 
     fn build(self, cx: &mut Build<'_>) -> Result<Stage> {
-        let mut measures = Vec::new();
-        if cx.annotate {
-            for name in MEASURES {
-                measures.push(cx.writes(&format!("{}.{name}", cx.label))?);
-            }
-        }
-        Ok(Stage::Transform(Box::new(Running { settings: self, measures })))
+        let s = &self;
+        let rules = Rules::over(&MEASURES, cx)?
+            .at_least("words", "too_few_words", s.min_words)
+            .at_most("words", "too_many_words", s.max_words)
+            .at_least("mean_word_length", "words_too_short", s.min_mean_word_length)
+            .at_most("mean_word_length", "words_too_long", s.max_mean_word_length)
+            .at_most("hash_ratio", "too_many_hashes", s.max_hash_ratio)
+            .at_most("ellipsis_ratio", "too_many_ellipses", s.max_ellipsis_ratio)
+            .at_most("bullet_fraction", "too_many_bullets", s.max_bullet_fraction)
+            .at_most("ellipsis_line_fraction", "too_many_ellipsis_lines", s.max_ellipsis_line_fraction)
+            .at_least("alphabetic_fraction", "too_few_alphabetic_words", s.min_alphabetic_fraction)
+            .at_least("stop_words", "too_few_stop_words", s.min_stop_words)
+            .checked::<Self>()?;
+        Ok(Stage::Transform(Box::new(Running { settings: self, rules })))
     }
 }
 
@@ -141,20 +149,7 @@ const MEASURES: [&str; 9] = [
 #[derive(Clone)]
 struct Running {
     settings: GopherQuality,
-    measures: Vec<Field<f64>>,
-}
-
-/// What the rules are held against.
-struct Measured {
-    words: f64,
-    mean_word_length: f64,
-    hash_ratio: f64,
-    ellipsis_ratio: f64,
-    bullet_fraction: f64,
-    ellipsis_line_fraction: f64,
-    alphabetic_fraction: f64,
-    stop_words: f64,
-    lines: f64,
+    rules: Rules,
 }
 
 impl Running {
@@ -183,7 +178,8 @@ impl Running {
         (lines.len(), bullets, ellipses)
     }
 
-    fn measure(&self, doc: &Document, counts: &WordCounts) -> Measured {
+    /// In the order of [`MEASURES`].
+    fn measure(&self, doc: &Document, counts: &WordCounts) -> [f64; MEASURES.len()] {
         let text = doc.text.as_str();
         let words = counts.words.max(1) as f64;
         let hashes = memchr::memchr_iter(b'#', text.as_bytes()).count();
@@ -191,41 +187,17 @@ impl Running {
             + memchr::memmem::find_iter(text.as_bytes(), "…").count();
         let (lines, bullets, ellipsis_lines) = Self::lines(doc);
         let share = |n: usize| n as f64 / lines.max(1) as f64;
-        Measured {
-            words: counts.words as f64,
-            mean_word_length: counts.chars as f64 / words,
-            hash_ratio: hashes as f64 / words,
-            ellipsis_ratio: ellipses as f64 / words,
-            bullet_fraction: share(bullets),
-            ellipsis_line_fraction: share(ellipsis_lines),
-            alphabetic_fraction: counts.alphabetic as f64 / words,
-            stop_words: counts.stops.iter().filter(|s| **s).count() as f64,
-            lines: lines as f64,
-        }
-    }
-
-    fn verdict(&self, m: &Measured) -> Verdict {
-        let s = &self.settings;
-        let count = |n: Option<u64>| n.map(|n| n as f64);
-        let rules = [
-            ("too_few_words", m.words, count(s.min_words), true),
-            ("too_many_words", m.words, count(s.max_words), false),
-            ("words_too_short", m.mean_word_length, s.min_mean_word_length, true),
-            ("words_too_long", m.mean_word_length, s.max_mean_word_length, false),
-            ("too_many_hashes", m.hash_ratio, s.max_hash_ratio, false),
-            ("too_many_ellipses", m.ellipsis_ratio, s.max_ellipsis_ratio, false),
-            ("too_many_bullets", m.bullet_fraction, s.max_bullet_fraction, false),
-            ("too_many_ellipsis_lines", m.ellipsis_line_fraction, s.max_ellipsis_line_fraction, false),
-            ("too_few_alphabetic_words", m.alphabetic_fraction, s.min_alphabetic_fraction, true),
-            ("too_few_stop_words", m.stop_words, count(s.min_stop_words), true),
-        ];
-        for (reason, number, limit, at_least) in rules {
-            let Some(limit) = limit else { continue };
-            if (at_least && number < limit) || (!at_least && number > limit) {
-                return Verdict::drop_by(reason, number, limit);
-            }
-        }
-        Verdict::Keep
+        [
+            counts.words as f64,
+            counts.chars as f64 / words,
+            hashes as f64 / words,
+            ellipses as f64 / words,
+            share(bullets),
+            share(ellipsis_lines),
+            counts.alphabetic as f64 / words,
+            counts.stops.iter().filter(|s| **s).count() as f64,
+            lines as f64,
+        ]
     }
 }
 
@@ -257,20 +229,6 @@ impl Transform for Running {
     fn apply(&mut self, doc: &mut Document) -> Verdict {
         let counts = self.words(doc);
         let measured = self.measure(doc, &counts);
-        let numbers = [
-            measured.words,
-            measured.mean_word_length,
-            measured.hash_ratio,
-            measured.ellipsis_ratio,
-            measured.bullet_fraction,
-            measured.ellipsis_line_fraction,
-            measured.alphabetic_fraction,
-            measured.stop_words,
-            measured.lines,
-        ];
-        for (field, number) in self.measures.iter().zip(numbers) {
-            doc.set(*field, number);
-        }
-        self.verdict(&measured)
+        self.rules.judge(doc, &measured)
     }
 }

@@ -1,4 +1,4 @@
-//! The language of `when:`: comparisons of fields, joined by `and`, `or`, `not`.
+//! The language of `when:` and `keep_if`: comparisons of fields, joined by `and`, `or`, `not`.
 //!
 //! ```text
 //! source in [web, wet] and language_score >= 0.5 and not (mime == "text/plain")
@@ -9,9 +9,9 @@
 use std::fmt;
 use std::ops::Range;
 
+use super::Build;
 use crate::doc::{Document, FieldType, Value};
 use crate::error::{Error, Result};
-use crate::stage::Build;
 
 /// An expression as written.
 #[derive(Debug, Clone, PartialEq)]
@@ -129,7 +129,9 @@ fn slot(name: &str, literal: &Literal, cx: &mut Build<'_>) -> Result<Name> {
         ("chars", _, Literal::Number(_)) => Name::Chars,
         ("source" | "file" | "chars", ..) => {
             let holds = if name == "chars" { "an integer" } else { "text" };
-            return Err(Error::pipeline(format!("`when` compares `{name}`, which holds {holds}, with something else")));
+            return Err(Error::pipeline(format!(
+                "the condition compares `{name}`, which holds {holds}, with something else"
+            )));
         }
         (_, Some(FieldType::Str), Literal::Text(_)) | (_, None, Literal::Text(_)) => {
             Name::Slot(cx.reads::<String>(name)?.slot())
@@ -143,7 +145,7 @@ fn slot(name: &str, literal: &Literal, cx: &mut Build<'_>) -> Result<Name> {
         }
         (_, Some(kind), _) => {
             return Err(Error::pipeline(format!(
-                "`when` compares the field `{name}`, which holds {}, with something else",
+                "the condition compares the field `{name}`, which holds {}, with something else",
                 kind.name()
             )));
         }
