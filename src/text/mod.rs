@@ -1,13 +1,17 @@
 //! Functions on `&str`. Nothing here knows a document.
 
 pub mod charset;
+pub mod classes;
+pub mod cut;
 pub mod entities;
 pub mod fasttext;
 pub mod gutenberg;
 pub mod html;
 pub mod lines;
+pub mod mojibake;
 pub mod normalize;
 #[rustfmt::skip]
 pub mod programming;
+pub mod vocabulary;
 pub mod wikitext;
 pub mod words;

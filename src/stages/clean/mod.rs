@@ -3,8 +3,18 @@
 use crate::stage::Entry;
 
 /// The stages of this family, by name.
-pub static STAGES: &[Entry] =
-    &[Entry::of::<extract_html::ExtractHtml>(), Entry::of::<normalize_unicode::NormalizeUnicode>()];
+pub static STAGES: &[Entry] = &[
+    Entry::of::<extract_html::ExtractHtml>(),
+    Entry::of::<fix_encoding::FixEncoding>(),
+    Entry::of::<normalize_unicode::NormalizeUnicode>(),
+    Entry::of::<replace::Replace>(),
+    Entry::of::<trim::Trim>(),
+    Entry::of::<truncate::Truncate>(),
+];
 
 pub mod extract_html;
+pub mod fix_encoding;
 pub mod normalize_unicode;
+pub mod replace;
+pub mod trim;
+pub mod truncate;

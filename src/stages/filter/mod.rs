@@ -3,9 +3,26 @@
 use crate::stage::Entry;
 
 /// The stages of this family, by name.
-pub static STAGES: &[Entry] =
-    &[Entry::of::<gopher_quality::GopherQuality>(), Entry::of::<language::Language>(), Entry::of::<length::Length>()];
+pub static STAGES: &[Entry] = &[
+    Entry::of::<compression_ratio::CompressionRatio>(),
+    Entry::of::<entropy::Entropy>(),
+    Entry::of::<gopher_quality::GopherQuality>(),
+    Entry::of::<keep_if::KeepIf>(),
+    Entry::of::<language::Language>(),
+    Entry::of::<length::Length>(),
+    Entry::of::<stop_words::StopWords>(),
+    Entry::of::<symbol_fraction::SymbolFraction>(),
+    Entry::of::<unique_words::UniqueWords>(),
+    Entry::of::<word_length::WordLength>(),
+];
 
+pub mod compression_ratio;
+pub mod entropy;
 pub mod gopher_quality;
+pub mod keep_if;
 pub mod language;
 pub mod length;
+pub mod stop_words;
+pub mod symbol_fraction;
+pub mod unique_words;
+pub mod word_length;
