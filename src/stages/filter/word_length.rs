@@ -104,7 +104,7 @@ fn median(numbers: &mut [u32]) -> f64 {
     if numbers.is_empty() {
         return 0.0;
     }
-    let even = numbers.len() % 2 == 0;
+    let even = numbers.len().is_multiple_of(2);
     let (below, &mut upper, _) = numbers.select_nth_unstable(middle);
     let lower = if even { below.iter().copied().max().unwrap_or(upper) } else { upper };
     (f64::from(lower) + f64::from(upper)) / 2.0
