@@ -61,6 +61,8 @@ fn passes(pipeline: &Pipeline, built: Built) -> Result<Plan> {
 
 /// A step with its stage built.
 pub(super) struct BuiltStep {
+    /// Its name in the pipeline; none for the earlier barriers of a step that needs several.
+    pub(super) name: Option<String>,
     label: String,
     /// Name, version, settings, condition, mode and resources: what the fingerprint is made of.
     print: String,
@@ -168,17 +170,14 @@ impl<'p> Builder<'p> {
     }
 
     /// Builds a step; a mistake is recorded, and the next step is built all the same.
-    fn step(&mut self, flow: &Flow, source: &str, step: &Step, scope: &mut Scope) -> Option<BuiltStep> {
-        match self.try_step(flow, source, step, scope) {
-            Ok(built) => Some(built),
-            Err(error) => {
-                self.found.push(Diagnostic::of(&self.pipeline.files, step.span, &error));
-                None
-            }
-        }
+    fn step(&mut self, flow: &Flow, source: &str, step: &Step, scope: &mut Scope) -> Vec<BuiltStep> {
+        self.try_step(flow, source, step, scope).unwrap_or_else(|error| {
+            self.found.push(Diagnostic::of(&self.pipeline.files, step.span, &error));
+            Vec::new()
+        })
     }
 
-    fn try_step(&mut self, flow: &Flow, source: &str, step: &Step, scope: &mut Scope) -> Result<BuiltStep> {
+    fn try_step(&mut self, flow: &Flow, source: &str, step: &Step, scope: &mut Scope) -> Result<Vec<BuiltStep>> {
         let label = if self.many_flows { format!("{}.{}", flow.name, step.label) } else { step.label.clone() };
         let mut cx = Build::new(&step.label, source, &mut self.table, scope);
         cx.annotate = step.annotate;
@@ -206,7 +205,7 @@ impl<'p> Builder<'p> {
             step.annotate,
             resources.iter().map(|r| r.digest).collect::<Vec<_>>(),
         );
-        let mut splits = Vec::new();
+        let (name, mut splits) = (Some(step.label.clone()), Vec::new());
         let stage = match stage {
             Stage::Source(s) => {
                 if self.list_inputs {
@@ -216,9 +215,23 @@ impl<'p> Builder<'p> {
             }
             Stage::Transform(t) => BuiltStage::Transform(Arc::new(SharedTransform::new(t))),
             Stage::Global(g) => BuiltStage::Global(g),
+            // One step for each barrier; the last of them is the one that judges.
+            Stage::Chain(all) => {
+                let last = all.len().saturating_sub(1);
+                let look = |(index, global)| BuiltStep {
+                    name: name.clone().filter(|_| index == last),
+                    label: if index == last { label.clone() } else { format!("{label} (look {})", index + 1) },
+                    print: format!("{print} look={index}"),
+                    stage: BuiltStage::Global(global),
+                    splits: Vec::new(),
+                    when: when.clone(),
+                    annotate: annotate.filter(|_| index == last),
+                };
+                return Ok(all.into_iter().enumerate().map(look).collect());
+            }
             Stage::Sink(s) => BuiltStage::Sink(s),
         };
-        Ok(BuiltStep { label, print, stage, splits, when, annotate })
+        Ok(vec![BuiltStep { name, label, print, stage, splits, when, annotate }])
     }
 }
 

@@ -84,8 +84,7 @@ impl<'p> Trial<'p> {
                 return Err(mistake(format!("no flow is called `{name}`"), listed()));
             };
             let Some((built, _)) = builder.flows.remove(&index) else { break };
-            let declared = pipeline.flows.get(index).map(|f| f.steps.as_slice()).unwrap_or_default();
-            steps.extend(declared.iter().map(|s| s.label.clone()).zip(built.steps));
+            steps.extend(built.steps.into_iter().filter_map(|step| Some((step.name.clone()?, step))));
             let takes = |f: &&crate::pipeline::Flow| matches!(&f.inputs, Inputs::From(from) if from.iter().any(|(n, _)| n == name));
             next = pipeline.flows.iter().find(takes).map(|f| f.name.as_str());
         }

@@ -270,6 +270,9 @@ pub type DroppedRows = Vec<roaring::RoaringBitmap>;
 
 /// One partition of all walks' records, merged; rows that an earlier stage of the same barrier drops are left out.
 pub struct Partition {
+    files: Vec<PathBuf>,
+    part: u32,
+    buffer: usize,
     merge: Merge,
     dropped: Arc<DroppedRows>,
     corpus: Arc<Corpus>,
@@ -285,19 +288,25 @@ impl Partition {
         corpus: Arc<Corpus>,
     ) -> Result<Self> {
         let buffer = (memory / files.len().max(1) as u64).clamp(4 << 10, 1 << 20) as usize;
-        let mut cursors = Vec::new();
-        for path in files {
-            let mut file = File::open(path).map_err(|e| Error::io("open", path, e))?;
-            let footer = Footer::read(path, &mut file)?;
-            let (before, count) = footer.partition(part);
-            if count == 0 {
-                continue;
-            }
-            file.seek(SeekFrom::Start(before * footer.width as u64)).map_err(|e| Error::io("read", path, e))?;
-            cursors.push(Cursor::new(path.clone(), file, count, footer.width, buffer)?);
-        }
-        Ok(Self { merge: Merge::new(cursors), dropped, corpus })
+        let merge = merge(files, part, buffer)?;
+        Ok(Self { files: files.to_vec(), part, buffer, merge, dropped, corpus })
     }
+}
+
+/// Stands on the first record of a partition of `files`; each file is read through a buffer.
+fn merge(files: &[PathBuf], part: u32, buffer: usize) -> Result<Merge> {
+    let mut cursors = Vec::new();
+    for path in files {
+        let mut file = File::open(path).map_err(|e| Error::io("open", path, e))?;
+        let footer = Footer::read(path, &mut file)?;
+        let (before, count) = footer.partition(part);
+        if count == 0 {
+            continue;
+        }
+        file.seek(SeekFrom::Start(before * footer.width as u64)).map_err(|e| Error::io("read", path, e))?;
+        cursors.push(Cursor::new(path.clone(), file, count, footer.width, buffer)?);
+    }
+    Ok(Merge::new(cursors))
 }
 
 impl Sorted for Partition {
@@ -313,6 +322,11 @@ impl Sorted for Partition {
         let bytes = &self.merge.last;
         let at = doc_ref(bytes);
         Ok(Some((bytes.get(..bytes.len() - DOC_REF).unwrap_or_default(), at)))
+    }
+
+    fn rewind(&mut self) -> Result<()> {
+        self.merge = merge(&self.files, self.part, self.buffer)?;
+        Ok(())
     }
 
     fn corpus(&self) -> &Corpus {
@@ -376,6 +390,11 @@ mod tests {
         let mut all = Vec::new();
         while let Some((record, at)) = sorted.next().unwrap() {
             all.push((record.to_vec(), at));
+        }
+        sorted.rewind().unwrap();
+        for first in &all {
+            let again = sorted.next().unwrap().map(|(record, at)| (record.to_vec(), at));
+            assert_eq!(again.as_ref(), Some(first));
         }
         all
     }

@@ -13,6 +13,11 @@ pub fn wide(bytes: &[u8], seed: u64) -> u128 {
     xxh3::xxh3_128_with_seed(bytes, seed)
 }
 
+/// Whether a hash falls within the first `fraction` of all hashes.
+pub fn within(hash: u64, fraction: f64) -> bool {
+    fraction >= 1.0 || (hash as f64) < fraction * 18_446_744_073_709_551_616.0
+}
+
 /// A bijection of 64-bit words in which every output bit depends on every input bit (the finalizer of SplitMix64;
 /// Steele, Lea & Flood 2014).
 pub fn mix(word: u64) -> u64 {

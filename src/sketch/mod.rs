@@ -1,5 +1,6 @@
 //! Sketches and the algebra of duplicates: seeded hashes, MinHash, S-curves, union-find. Knows no document.
 
+pub mod anchors;
 pub mod hash;
 pub mod minhash;
 pub mod minhash_datatrove;

@@ -57,6 +57,8 @@ pub trait Records {
 pub trait Sorted {
     /// The next record with its document; `None` at the end.
     fn next(&mut self) -> Result<Option<(&[u8], DocRef)>>;
+    /// Goes back to the first record: for reduces that must count before they can decide.
+    fn rewind(&mut self) -> Result<()>;
     /// The corpus the records come from.
     fn corpus(&self) -> &Corpus;
 }

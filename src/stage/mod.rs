@@ -21,6 +21,8 @@ mod entry;
 pub mod expr;
 mod global;
 pub mod rules;
+pub mod keys;
+pub mod ranks;
 pub mod settings;
 mod sink;
 mod source;
@@ -48,6 +50,8 @@ pub enum Stage {
     Transform(Box<dyn Transform>),
     /// Sees everyone before anyone is judged: the barrier.
     Global(Arc<dyn Global>),
+    /// Needs several barriers: what each but the last finds, its `apply` leaves in fields for the next to map.
+    Chain(Vec<Arc<dyn Global>>),
     /// Writes; commits whole or not at all.
     Sink(Arc<dyn Sink>),
 }

@@ -13,6 +13,8 @@ use crate::error::{Error, Result};
 /// A global stage with the field table it was built on.
 pub struct Built {
     pub stage: Arc<dyn Global>,
+    /// The stages of a chain that stand before it.
+    pub before: Vec<Arc<dyn Global>>,
     pub fields: Arc<FieldTable>,
 }
 
@@ -24,8 +26,13 @@ pub fn build<S: Settings>(settings: &str, annotate: bool, prepare: impl FnOnce(&
     prepare(&mut cx);
     cx.annotate = annotate;
     let stage = settings.build(&mut cx)?;
-    let Stage::Global(stage) = stage else { panic!("not a global stage") };
-    Ok(Built { stage, fields: Arc::new(table) })
+    let mut before = match stage {
+        Stage::Global(stage) => vec![stage],
+        Stage::Chain(stages) => stages,
+        _ => panic!("not a global stage"),
+    };
+    let stage = before.pop().unwrap();
+    Ok(Built { stage, before, fields: Arc::new(table) })
 }
 
 /// A document of `source`, the `at`-th of its file.
@@ -65,14 +72,20 @@ impl Outcome {
 
 impl Built {
     /// Runs the stage over `docs` cut after every number of documents in `cuts` (the rest is one more split).
-    pub fn run(&self, docs: Vec<Document>, cuts: &[usize]) -> Result<Outcome> {
+    pub fn run(&self, mut docs: Vec<Document>, cuts: &[usize]) -> Result<Outcome> {
+        for stage in &self.before {
+            let alone = Self { stage: stage.clone(), before: Vec::new(), fields: self.fields.clone() };
+            let outcome = alone.run(docs, cuts)?;
+            assert!(outcome.keeps().iter().all(|k| *k), "only the last of a chain judges");
+            docs = outcome.docs;
+        }
         let splits = cut(docs, cuts);
         let corpus = Corpus { rows: splits.iter().map(|s| s.len() as u32).collect() };
         let parts = self.map(&splits)?;
         let mut links = Vec::new();
         for (part, mut records) in parts.into_iter().enumerate() {
             records.sort_unstable();
-            let mut sorted = InMemory { records: records.into_iter(), corpus: &corpus, current: Vec::new() };
+            let mut sorted = InMemory { records, next: 0, corpus: &corpus };
             let mut bytes = Vec::new();
             self.stage.reduce(part as u32, &mut sorted, &mut bytes)?;
             links.push(bytes);
@@ -140,16 +153,20 @@ impl Records for Emitted {
 }
 
 struct InMemory<'a> {
-    records: std::vec::IntoIter<(Vec<u8>, DocRef)>,
+    records: Partition,
+    next: usize,
     corpus: &'a Corpus,
-    current: Vec<u8>,
 }
 
 impl Sorted for InMemory<'_> {
     fn next(&mut self) -> Result<Option<(&[u8], DocRef)>> {
-        let Some((record, at)) = self.records.next() else { return Ok(None) };
-        self.current = record;
-        Ok(Some((&self.current, at)))
+        self.next += 1;
+        Ok(self.records.get(self.next - 1).map(|(record, at)| (record.as_slice(), *at)))
+    }
+
+    fn rewind(&mut self) -> Result<()> {
+        self.next = 0;
+        Ok(())
     }
 
     fn corpus(&self) -> &Corpus {

@@ -12,12 +12,13 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{SeqAccess, Visitor, value::SeqAccessDeserializer};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::doc::{Document, Field, FieldTable, FieldType, Value};
+use crate::doc::{Document, FieldTable};
 use crate::error::Result;
 use crate::sketch::hash;
 use crate::stage::clusters::{self, ClusterFields, Clusters, Ordinals};
 use crate::stage::{
-    About, Apply, Build, Corpus, Family, Findings, Global, Links, Mapper, Records, Settings, Sorted, Stage, varint,
+    About, Apply, Build, Corpus, Family, Findings, Global, Links, Mapper, Records, Settings, Sorted, Stage, keys,
+    varint,
 };
 
 /// Settings of `exact`.
@@ -57,20 +58,9 @@ impl Settings for Exact {
         let key = match self.of {
             Of::Text => Key::Text,
             Of::Normalized => Key::Normalized,
-            Of::Fields(names) => Key::Slots(names.iter().map(|name| slot(cx, name)).collect::<Result<_>>()?),
+            Of::Fields(names) => Key::Slots(names.iter().map(|name| keys::slot(cx, name)).collect::<Result<_>>()?),
         };
         Ok(Stage::Global(Arc::new(Running { key, fields: ClusterFields::declare(cx)? })))
-    }
-}
-
-/// The slot of a field of whatever type it has; text if nobody has said.
-fn slot(cx: &mut Build<'_>, name: &str) -> Result<u16> {
-    match cx.table().lookup(name).map(|(_, kind)| kind) {
-        Some(FieldType::I64) => cx.reads::<i64>(name).map(Field::slot),
-        Some(FieldType::F64) => cx.reads::<f64>(name).map(Field::slot),
-        Some(FieldType::Bool) => cx.reads::<bool>(name).map(Field::slot),
-        Some(FieldType::Tokens) => cx.reads::<Vec<u32>>(name).map(Field::slot),
-        Some(FieldType::Str) | None => cx.reads::<String>(name).map(Field::slot),
     }
 }
 
@@ -206,37 +196,10 @@ fn normalize(text: &str, out: &mut Vec<u8>) {
     }
 }
 
-/// The values with their types and lengths, so that no two different lists have the same bytes; `false` if one is missing.
+/// The values one after the other; `false` if one is missing.
 fn serialize(doc: &Document, slots: &[u16], out: &mut Vec<u8>) -> bool {
     out.clear();
-    for &slot in slots {
-        match doc.fields.slot(slot) {
-            Value::Null => return false,
-            Value::Str(s) => {
-                out.push(1);
-                out.extend((s.len() as u64).to_le_bytes());
-                out.extend(s.as_bytes());
-            }
-            // A whole number equals itself whichever way it was written down.
-            Value::I64(n) => {
-                out.push(2);
-                out.extend((*n as f64).to_bits().to_le_bytes());
-                out.extend(n.to_le_bytes());
-            }
-            Value::F64(n) => {
-                out.push(2);
-                out.extend(n.to_bits().to_le_bytes());
-                out.extend((*n as i64).to_le_bytes());
-            }
-            Value::Bool(b) => out.extend([3, u8::from(*b)]),
-            Value::Tokens(tokens) => {
-                out.push(4);
-                out.extend((tokens.len() as u64).to_le_bytes());
-                out.extend(tokens.iter().flat_map(|t| t.to_le_bytes()));
-            }
-        }
-    }
-    true
+    slots.iter().all(|&slot| keys::write(doc, slot, out))
 }
 
 impl Serialize for Of {

@@ -4,13 +4,14 @@
 use std::io::Read as _;
 use std::sync::Arc;
 
-use roaring::RoaringBitmap;
+use roaring::{RoaringBitmap, RoaringTreemap};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::doc::{Document, Field, FieldTable, Verdict};
 use crate::error::{Error, Result};
 use crate::stage::clusters::{Ordinals, bitmap, bitmap_bytes};
+use crate::stage::ranks::{Unscored, ascending};
 use crate::stage::settings::Fraction;
 use crate::stage::{
     About, Apply, Build, Corpus, Family, Findings, Global, Links, Mapper, Records, Settings, Sorted, Stage,
@@ -27,17 +28,6 @@ pub struct TopFraction {
     /// What becomes of documents without a score.
     #[serde(default)]
     pub unscored: Unscored,
-}
-
-/// What becomes of documents without a score.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Unscored {
-    /// They go.
-    #[default]
-    Drop,
-    /// They stay.
-    Keep,
 }
 
 impl Settings for TopFraction {
@@ -57,13 +47,6 @@ struct Running {
     field: Field<f64>,
 }
 
-/// Bits that sort as the number does, greatest first.
-fn descending(score: f64) -> u64 {
-    let bits = score.to_bits();
-    let ascending = if bits >> 63 == 1 { !bits } else { bits | 1 << 63 };
-    !ascending
-}
-
 impl Global for Running {
     fn record_bytes(&self) -> usize {
         8
@@ -77,47 +60,54 @@ impl Global for Running {
         Ok(Box::new(Scores(self.field)))
     }
 
-    /// Writes the ordinals of all scored documents, the best first.
+    /// Writes how many documents have a score, how many of them stay, which have one and which of those go.
     fn reduce(&self, _: u32, records: &mut dyn Sorted, links: &mut Vec<u8>) -> Result<()> {
+        let mut count = 0u64;
+        while records.next()?.is_some() {
+            count += 1;
+        }
+        records.rewind()?;
+        let stay = (self.settings.keep.0 * count as f64).round() as u64;
         let ordinals = Ordinals::of(records.corpus());
-        while let Some((_, at)) = records.next()? {
-            links.extend_from_slice(&ordinals.ordinal(at).to_le_bytes());
+        let (mut scored, mut below) = (RoaringTreemap::new(), RoaringTreemap::new());
+        for rank in 0.. {
+            let Some((_, at)) = records.next()? else { break };
+            let ordinal = ordinals.ordinal(at);
+            scored.insert(ordinal);
+            if rank >= stay {
+                below.insert(ordinal);
+            }
+        }
+        links.extend(count.to_le_bytes());
+        links.extend(stay.to_le_bytes());
+        for documents in [scored, below] {
+            let failed = |e| Error::bug("a set of documents does not serialize").because(e);
+            documents.serialize_into(&mut *links).map_err(failed)?;
         }
         Ok(())
     }
 
     fn finish(&self, links: &mut dyn Links, corpus: &Corpus) -> Result<Findings> {
-        let mut bytes = Vec::new();
-        links.open(0)?.read_to_end(&mut bytes).map_err(|e| Error::world(format!("cannot read links: {e}")))?;
-        let scored = bytes.len() / 8;
-        let stay = (self.settings.keep.0 * scored as f64).round() as usize;
-        let places = Ordinals::of(corpus);
-        let all = |rows: &u32| (0..*rows).collect::<RoaringBitmap>();
-        let mut unscored: Vec<RoaringBitmap> = corpus.rows.iter().map(all).collect();
-        let mut below = vec![RoaringBitmap::new(); corpus.rows.len()];
-        for (rank, ordinal) in bytes.chunks_exact(8).enumerate() {
-            let at = places.place(u64::from_le_bytes(ordinal.try_into().unwrap_or_default()));
-            if let Some(rows) = unscored.get_mut(at.split as usize) {
-                rows.remove(at.row);
-            }
-            if rank >= stay
-                && let Some(rows) = below.get_mut(at.split as usize)
-            {
-                rows.insert(at.row);
-            }
-        }
+        let mut from = links.open(0)?;
+        let mut numbers = [[0; 8]; 2];
+        let failed = |e| Error::world("cannot read links").because(e);
+        numbers.iter_mut().try_for_each(|n| from.read_exact(n)).map_err(failed)?;
+        let [count, stay] = numbers.map(u64::from_le_bytes);
+        let scored = RoaringTreemap::deserialize_from(&mut from).map_err(failed)?;
+        let below = RoaringTreemap::deserialize_from(&mut from).map_err(failed)?;
         let mut splits = Vec::new();
-        for (unscored, below) in unscored.iter().zip(&below) {
-            let below = bitmap_bytes(below)?;
+        for (&rows, base) in corpus.rows.iter().zip(corpus.ordinals()) {
+            let below = bitmap_bytes(&rows_of(&below, base, rows))?;
             let mut split = (below.len() as u64).to_le_bytes().to_vec();
             split.extend(below);
             if self.settings.unscored == Unscored::Drop {
-                split.extend(bitmap_bytes(unscored)?);
+                let all: RoaringBitmap = (0..rows).collect();
+                split.extend(bitmap_bytes(&(all - rows_of(&scored, base, rows)))?);
             }
             splits.push(split);
         }
-        let without = corpus.total() - scored as u64;
-        let mut notes = vec![format!("{stay} of {scored} scored documents stay")];
+        let mut notes = vec![format!("{stay} of {count} scored documents stay")];
+        let without = corpus.total() - scored.len();
         if without > 0 {
             notes.push(format!("{without} documents have no `{}`", self.settings.of));
         }
@@ -139,6 +129,13 @@ impl Global for Running {
     }
 }
 
+/// The rows of a split, whose first document has the ordinal `base`, that are among `documents`.
+fn rows_of(documents: &RoaringTreemap, base: u64, rows: u32) -> RoaringBitmap {
+    let mut iter = documents.iter();
+    iter.advance_to(base);
+    iter.take_while(|ordinal| *ordinal < base + u64::from(rows)).map(|ordinal| (ordinal - base) as u32).collect()
+}
+
 fn cut(split: &[u8]) -> Result<(RoaringBitmap, RoaringBitmap)> {
     let (length, rest) = split.split_first_chunk::<8>().ok_or_else(|| Error::bug("findings of a cut are too short"))?;
     let (below, unscored) = rest
@@ -153,7 +150,7 @@ struct Scores(Field<f64>);
 impl Mapper for Scores {
     fn map(&mut self, doc: &Document, out: &mut dyn Records) {
         if let Some(score) = doc.get(self.0).filter(|s| !s.is_nan()) {
-            out.emit(0, &descending(score).to_be_bytes());
+            out.emit(0, &(!ascending(score)).to_be_bytes());
         }
     }
 }
