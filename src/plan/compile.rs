@@ -11,7 +11,7 @@ use super::{
 use crate::doc::FieldTable;
 use crate::error::{Error, Result};
 use crate::pipeline::{Diagnostic, Diagnostics, Flow, Inputs, Pipeline, Span, Step};
-use crate::stage::{Build, Global, Requests, Scope, Sink, Source, Split, Stage};
+use crate::stage::{Build, Global, Requests, Scope, Shared, Sink, Source, Split, Stage};
 
 /// Compiles `pipeline`. Lists inputs and reads resource files; every mistake is found, each with its place in the file.
 pub fn compile(pipeline: &Pipeline) -> Result<Plan, Diagnostics> {
@@ -104,6 +104,8 @@ pub(super) struct Builder<'p> {
     list_inputs: bool,
     /// What steps tell the user, with their labels.
     notes: Vec<(String, String)>,
+    /// What steps share.
+    shared: Shared,
     pub(super) found: Vec<Diagnostic>,
 }
 
@@ -133,6 +135,7 @@ impl<'p> Builder<'p> {
             many_flows: pipeline.flows.len() > 1,
             list_inputs: true,
             notes: Vec::new(),
+            shared: Shared::default(),
             found: Vec::new(),
         }
     }
@@ -179,7 +182,7 @@ impl<'p> Builder<'p> {
 
     fn try_step(&mut self, flow: &Flow, source: &str, step: &Step, scope: &mut Scope) -> Result<Vec<BuiltStep>> {
         let label = if self.many_flows { format!("{}.{}", flow.name, step.label) } else { step.label.clone() };
-        let mut cx = Build::new(&step.label, source, &mut self.table, scope);
+        let mut cx = Build::new(&step.label, source, &mut self.table, scope).sharing(&self.shared);
         cx.annotate = step.annotate;
         cx.memory = self.pipeline.limits.memory / 4;
         let when: Option<Condition> = match &step.when {

@@ -1,10 +1,15 @@
 //! What a stage may ask for while it is built: fields, resource files, names.
 
-use std::collections::BTreeSet;
+use std::any::{Any, TypeId};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::doc::{Field, FieldTable, FieldType, Typed};
 use crate::error::{Error, Result};
+use crate::io::mapped::Mapped;
 use crate::tokens::Vocabulary;
 
 /// Which fields are there at a place in a flow.
@@ -27,6 +32,16 @@ pub struct Resource {
     pub digest: u128,
 }
 
+/// What the steps of one plan share: a model that three flows use is read, digested and understood once.
+#[derive(Clone, Default)]
+pub struct Shared(Rc<RefCell<SharedTables>>);
+
+#[derive(Default)]
+struct SharedTables {
+    digests: BTreeMap<PathBuf, u128>,
+    loaded: BTreeMap<(u128, TypeId), Arc<dyn Any + Send + Sync>>,
+}
+
 /// The building site of one step.
 pub struct Build<'a> {
     /// The step's label: its `as`, or the stage's name.
@@ -42,6 +57,7 @@ pub struct Build<'a> {
     resources: Vec<Resource>,
     loads: BTreeSet<String>,
     notes: Vec<String>,
+    shared: Shared,
 }
 
 /// What a step asked for while it was built.
@@ -68,7 +84,14 @@ impl<'a> Build<'a> {
             resources: Vec::new(),
             loads: BTreeSet::new(),
             notes: Vec::new(),
+            shared: Shared::default(),
         }
+    }
+
+    /// Shares what it loads with the other steps of a plan.
+    pub fn sharing(mut self, shared: &Shared) -> Self {
+        self.shared = shared.clone();
+        self
     }
 
     /// A field this stage reads. An error if nothing before writes it.
@@ -134,13 +157,41 @@ impl<'a> Build<'a> {
     /// A file this stage needs. An error naming it if it is not there.
     pub fn resource(&mut self, path: impl AsRef<Path>) -> Result<Resource> {
         let path = path.as_ref();
-        let bytes = std::fs::read(path).map_err(|e| {
-            Error::pipeline(format!("`{}` needs the file `{}`: {e}", self.label, path.display()))
-                .hint("paths are relative to the folder the command is run in")
-        })?;
-        let resource = Resource { path: path.to_owned(), digest: xxhash_rust::xxh3::xxh3_128(&bytes) };
+        let known = self.shared.0.borrow().digests.get(path).copied();
+        let digest = match known {
+            Some(digest) => digest,
+            None => xxhash_rust::xxh3::xxh3_128(self.map(path)?.bytes()),
+        };
+        self.shared.0.borrow_mut().digests.insert(path.to_owned(), digest);
+        let resource = Resource { path: path.to_owned(), digest };
         self.resources.push(resource.clone());
         Ok(resource)
+    }
+
+    /// What `read` makes of a file this stage needs: once for all steps that read the same bytes as the same type.
+    pub fn load<T: Send + Sync + 'static>(
+        &mut self,
+        path: impl AsRef<Path>,
+        read: impl FnOnce(Mapped) -> Result<T>,
+    ) -> Result<Arc<T>> {
+        let resource = self.resource(path)?;
+        let key = (resource.digest, TypeId::of::<T>());
+        let known = self.shared.0.borrow().loaded.get(&key).cloned();
+        if let Some(known) = known.and_then(|known| known.downcast().ok()) {
+            return Ok(known);
+        }
+        let loaded = Arc::new(read(self.map(&resource.path)?)?);
+        self.shared.0.borrow_mut().loaded.insert(key, loaded.clone());
+        Ok(loaded)
+    }
+
+    fn map(&self, path: &Path) -> Result<Mapped> {
+        let missing = |why: String| {
+            Error::pipeline(format!("`{}` needs the file `{}`: {why}", self.label, path.display()))
+                .hint("paths are relative to the folder the command is run in")
+        };
+        let is_file = std::fs::metadata(path).map_err(|e| missing(e.to_string()))?.is_file();
+        if is_file { Mapped::open(path) } else { Err(missing("it is a folder".into())) }
     }
 
     /// A field this stage reads if something before writes it.
@@ -193,6 +244,25 @@ pub fn nearest<'c>(name: &str, candidates: impl Iterator<Item = &'c str>) -> Opt
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_is_understood_once_for_all_steps_of_a_plan() {
+        let (mut table, mut scope, shared) = (FieldTable::default(), Scope::default(), Shared::default());
+        let mut read = 0;
+        let mut loaded = Vec::new();
+        for label in ["one", "two"] {
+            let mut cx = Build::new(label, "web", &mut table, &mut scope).sharing(&shared);
+            let length = cx.load("fixtures/README.md", |file| {
+                read += 1;
+                Ok(file.bytes().len())
+            });
+            loaded.push(length.unwrap());
+            assert!(cx.load("fixtures", |_| Ok(())).unwrap_err().message.contains("it is a folder"));
+            assert_eq!(cx.into_requests().resources.len(), 1);
+        }
+        assert!(Arc::ptr_eq(&loaded[0], &loaded[1]));
+        assert_eq!(read, 1);
+    }
 
     #[test]
     fn reading_what_nobody_writes_is_an_error_with_a_hint() {

@@ -15,6 +15,7 @@
 
 mod about;
 mod build;
+pub mod classifier;
 pub mod clusters;
 pub mod columns;
 mod entry;
@@ -31,7 +32,7 @@ pub(crate) mod testing;
 pub mod varint;
 
 pub use about::{About, Example, Expect, Family};
-pub use build::{Build, Requests, Resource, Scope, nearest};
+pub use build::{Build, Requests, Resource, Scope, Shared, nearest};
 pub use entry::{Entry, Settings};
 pub use global::{Apply, Corpus, Findings, Global, Links, Mapper, Records, Sorted};
 pub use sink::{Chunk, Encode, Part, PartPlace, Sink};

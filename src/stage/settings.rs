@@ -172,6 +172,19 @@ impl JsonSchema for Fraction {
     }
 }
 
+/// What is judged: the document, or each of its parts, of which those that fail are taken out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// The document as a whole.
+    #[default]
+    Document,
+    /// Each paragraph (lines up to a blank one).
+    Paragraph,
+    /// Each line that is not blank.
+    Line,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,6 +10,7 @@ pub mod html;
 pub mod lines;
 pub mod mojibake;
 pub mod normalize;
+pub mod parts;
 #[rustfmt::skip]
 pub mod programming;
 pub mod vocabulary;

@@ -9,6 +9,7 @@ mod diagnostics;
 mod examples;
 mod house;
 mod ledger;
+mod models;
 mod place;
 mod resume;
 mod shards;

@@ -18,6 +18,13 @@ pub static STAGES: &[Entry] = &[
 
 pub mod compression_ratio;
 pub mod entropy;
+    Entry::of::<fasttext::Fasttext>(),
+    Entry::of::<gopher_quality::GopherQuality>(),
+    Entry::of::<language::Language>(),
+    Entry::of::<length::Length>(),
+];
+
+pub mod fasttext;
 pub mod gopher_quality;
 pub mod keep_if;
 pub mod language;

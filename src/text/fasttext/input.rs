@@ -1,21 +1,41 @@
 //! Little-endian numbers out of bytes; never reads past the end, never allocates more than the bytes could fill.
 
+use std::ops::Range;
+
 /// A cursor.
 pub struct Input<'b> {
-    bytes: &'b [u8],
+    all: &'b [u8],
+    at: usize,
 }
 
 impl<'b> Input<'b> {
     /// At the start of `bytes`.
     pub fn new(bytes: &'b [u8]) -> Self {
-        Self { bytes }
+        Self { all: bytes, at: 0 }
+    }
+
+    /// Everything, from the start.
+    pub fn all(&self) -> &'b [u8] {
+        self.all
+    }
+
+    /// How far it has read.
+    pub fn at(&self) -> usize {
+        self.at
     }
 
     /// The next `n` bytes.
     pub fn take(&mut self, n: usize) -> Result<&'b [u8], String> {
-        let (head, rest) = self.bytes.split_at_checked(n).ok_or("it ends too early")?;
-        self.bytes = rest;
-        Ok(head)
+        let range = self.skip(n)?;
+        Ok(self.all.get(range).unwrap_or_default())
+    }
+
+    /// Where the next `n` bytes lie.
+    pub fn skip(&mut self, n: usize) -> Result<Range<usize>, String> {
+        let end = self.at.checked_add(n).filter(|end| *end <= self.all.len()).ok_or("it ends too early")?;
+        let range = self.at..end;
+        self.at = end;
+        Ok(range)
     }
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N], String> {
@@ -49,15 +69,20 @@ impl<'b> Input<'b> {
 
     /// `n` floats.
     pub fn floats(&mut self, n: usize) -> Result<Vec<f32>, String> {
-        let bytes = self.take(n.checked_mul(4).ok_or("a size is absurd")?)?;
-        Ok(bytes.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap_or_default())).collect())
+        Ok(floats(self.take(n.checked_mul(4).ok_or("a size is absurd")?)?).collect())
     }
 
     /// Bytes up to a NUL, which is taken too.
     pub fn word(&mut self) -> Result<&'b [u8], String> {
-        let end = memchr::memchr(0, self.bytes).ok_or("a word has no end")?;
+        let rest = self.all.get(self.at..).unwrap_or_default();
+        let end = memchr::memchr(0, rest).ok_or("a word has no end")?;
         let word = self.take(end)?;
         self.take(1)?;
         Ok(word)
     }
+}
+
+/// Little-endian floats, wherever they lie: on this side of an aligned load there is nothing to gain.
+pub fn floats(bytes: &[u8]) -> impl Iterator<Item = f32> + '_ {
+    bytes.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap_or_default()))
 }

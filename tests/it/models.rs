@@ -1,0 +1,76 @@
+//! Stages that judge with a model: what they keep, what they write, and what they say of a model that is none.
+
+use crate::place::{Place, repository};
+
+const LINES: &str = "{\"text\":\"The way was long, and they came back late in the evening.\\nDer Weg war lang, und sie kamen spät am Abend zurück.\"}\n\
+    {\"text\":\"Please reply to this mail with your address to get the list of free software.\"}\n\
+    {\"text\":\"Der Weg war lang, und am Abend kamen sie müde in die Stadt zurück.\"}\n\
+    {\"text\":\"The old whale swam beneath the ship, and the captain stood upon the deck.\"}\n\
+    {\"text\":\" \\n \"}\n";
+
+fn model(name: &str) -> String {
+    repository().join("fixtures/models").join(name).display().to_string()
+}
+
+fn run(place: &Place, steps: &str) {
+    place.write("a.jsonl", LINES);
+    place.write(
+        "p.yaml",
+        format!("read: {{ jsonl: a.jsonl }}\nsteps:\n{steps}write: {{ jsonl: {{ dir: out, compression: none }} }}\n"),
+    );
+    place.tamis(&["run", "p.yaml"]).done();
+    place.assert_balanced("runs/p");
+}
+
+#[test]
+fn lines_in_other_languages_go_and_what_is_left_can_be_scored() {
+    let place = Place::new();
+    run(
+        &place,
+        &format!(
+            "  - language: {{ model: {}, keep: [en], level: line, min_score: 0.5 }}\n  - fasttext: {{ model: {}, label: book, into: book.score }}\n  - top_fraction: {{ of: book.score, keep: 34% }}\n",
+            model("lid.176.ftz"),
+            model("tiny-softmax.bin")
+        ),
+    );
+    let texts = place.texts("out");
+    assert_eq!(texts, ["The old whale swam beneath the ship, and the captain stood upon the deck."]);
+    let line = &place.lines("out")[0];
+    assert!(line["book.score"].as_f64().unwrap() > 0.5, "{line}");
+    assert_eq!(place.ledger("runs/p").iter().filter(|r| r.because == "no_part_left").count(), 2);
+}
+
+#[test]
+fn annotating_keeps_every_text_and_writes_the_numbers() {
+    let place = Place::new();
+    run(
+        &place,
+        &format!(
+            "  - language: {{ model: {}, keep: [en], level: line }}\n    mode: annotate\n  - fasttext: {{ model: {}, label: book, min_score: 0.5 }}\n    mode: annotate\n",
+            model("lid.176.ftz"),
+            model("tiny-softmax.bin")
+        ),
+    );
+    let lines = place.lines("out");
+    assert_eq!(lines.len(), 5);
+    let first = &lines[0];
+    assert!(first["text"].as_str().unwrap().contains("Weg"));
+    let kept = first["language.kept_fraction"].as_f64().unwrap();
+    assert!((0.4..0.6).contains(&kept), "{first}");
+    assert_eq!((&first["language"], &first["language.verdict"]), (&"en".into(), &"keep".into()));
+    assert_eq!(lines[2]["language.verdict"], "no_part_left");
+    assert!(lines.iter().all(|l| l["fasttext.score"].is_number()), "{lines:?}");
+}
+
+#[test]
+fn a_model_cut_short_is_named_with_what_is_wrong() {
+    let place = Place::new();
+    let whole = std::fs::read(repository().join("fixtures/models/lid.176.ftz")).unwrap();
+    place.write("cut.ftz", &whole[..whole.len() / 2]);
+    place.write("a.jsonl", LINES);
+    place
+        .write("p.yaml", "read: { jsonl: a.jsonl }\nsteps:\n  - language: { model: cut.ftz }\nwrite: { jsonl: out }\n");
+    let ran = place.tamis(&["run", "p.yaml"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("`cut.ftz` is no usable fastText model: it ends too early"), "{}", ran.err);
+}
