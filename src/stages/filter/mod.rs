@@ -6,6 +6,7 @@ use crate::stage::Entry;
 pub static STAGES: &[Entry] = &[
     Entry::of::<compression_ratio::CompressionRatio>(),
     Entry::of::<entropy::Entropy>(),
+    Entry::of::<fasttext::Fasttext>(),
     Entry::of::<gopher_quality::GopherQuality>(),
     Entry::of::<keep_if::KeepIf>(),
     Entry::of::<language::Language>(),
@@ -18,12 +19,6 @@ pub static STAGES: &[Entry] = &[
 
 pub mod compression_ratio;
 pub mod entropy;
-    Entry::of::<fasttext::Fasttext>(),
-    Entry::of::<gopher_quality::GopherQuality>(),
-    Entry::of::<language::Language>(),
-    Entry::of::<length::Length>(),
-];
-
 pub mod fasttext;
 pub mod gopher_quality;
 pub mod keep_if;
