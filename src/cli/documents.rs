@@ -45,7 +45,7 @@ pub fn try_document(arguments: &TryArguments) -> Outcome {
     let walked = trial.walk(text, &fields, None)?;
     if arguments.pipeline.json {
         render::json(&serde_json::json!({
-            "steps": walked.steps, "kept": walked.stop.is_none(), "text": walked.text, "fields": walked.fields,
+            "steps": walked.steps, "kept": walked.stop.is_none(), "text": walked.text, "texts": walked.texts, "fields": walked.fields,
         }));
         return Ok(());
     }
@@ -60,6 +60,9 @@ pub fn try_document(arguments: &TryArguments) -> Outcome {
     }
     match &walked.stop {
         Some(stop) => render::out(&format!("dropped by {} because {}\n", stop.by, stop.because)),
+        None if walked.texts.len() > 1 => {
+            render::out(&format!("kept {} parts\n{}\n", walked.texts.len(), walked.texts.join("\n---\n")));
+        }
         None => render::out(&format!("kept\n{}\n", walked.text)),
     }
     Ok(())

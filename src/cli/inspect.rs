@@ -149,6 +149,7 @@ pub fn page(entry: &Entry) -> String {
             let expect = match example.expect {
                 Expect::Kept => "kept".to_owned(),
                 Expect::Text(text) => format!("{text:?}"),
+                Expect::Texts(texts) => format!("{texts:?}"),
                 Expect::Dropped(reason) => format!("dropped because {reason}"),
                 Expect::Field(name, value) => format!("{name} = {value}"),
             };

@@ -95,8 +95,12 @@ pub fn summary(tally: &Tally, order: &[String]) -> String {
     let lines: Vec<String> = table.lines().map(|l| l.trim_end().to_owned()).collect();
     let mut text = lines.join("\n");
     let lost: Vec<String> = tally.quarantined.iter().map(|(r, n)| format!("{r} {}", count(*n))).collect();
+    let (parts, expanded) = match tally.expanded {
+        0 => (String::new(), String::new()),
+        n => (format!(" + {} parts", count(tally.parts)), format!(" + {} cut into parts", count(n))),
+    };
     text.push_str(&format!(
-        "\n\n {} read = {} kept + {} dropped + {} quarantined{}\n",
+        "\n\n {} read{parts} = {} kept + {} dropped + {} quarantined{}{expanded}\n",
         count(tally.read),
         count(tally.kept),
         count(tally.dropped),

@@ -163,6 +163,11 @@ impl Fields {
         }
     }
 
+    /// Leaves `Null` where there are tokens.
+    pub fn forget_tokens(&mut self) {
+        self.0.iter_mut().filter(|value| matches!(value, Value::Tokens(_))).for_each(|value| *value = Value::Null);
+    }
+
     /// Takes what is in `slot`, leaving `Null`.
     pub fn take(&mut self, slot: u16) -> Value {
         self.0.get_mut(slot as usize).map(std::mem::take).unwrap_or_default()

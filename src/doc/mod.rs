@@ -37,6 +37,16 @@ impl Document {
         Self { id, origin, text: Text::new(text), fields: Fields::default(), rest: String::new(), copies: 1 }
     }
 
+    /// The `ordinal`-th part of this document: a document of its own with this text, from the same place and with the
+    /// same fields. Tokens are of the whole text, and stay behind.
+    pub fn part(&self, ordinal: u32, text: String) -> Self {
+        let mut part = self.clone();
+        part.id = self.id.part(ordinal);
+        part.text = Text::new(text);
+        part.fields.forget_tokens();
+        part
+    }
+
     /// The value of `field`, if it was written.
     pub fn get<T: Typed>(&self, field: Field<T>) -> Option<T::Ref<'_>> {
         T::from_value(self.fields.slot(field.slot()))
@@ -62,6 +72,15 @@ impl DocId {
         place.push(0);
         place.extend_from_slice(&origin.at.to_le_bytes());
         place.extend_from_slice(&xxhash_rust::xxh3::xxh3_128(text.as_bytes()).to_le_bytes());
+        Self(xxhash_rust::xxh3::xxh3_128(&place))
+    }
+
+    /// The id of the `ordinal`-th part of the document with this id.
+    pub fn part(self, ordinal: u32) -> Self {
+        let mut place = [0; 20];
+        let (id, number) = place.split_at_mut(16);
+        id.copy_from_slice(&self.0.to_le_bytes());
+        number.copy_from_slice(&ordinal.to_le_bytes());
         Self(xxhash_rust::xxh3::xxh3_128(&place))
     }
 
@@ -129,6 +148,21 @@ mod tests {
         assert_ne!(id, DocId::of(&at(0), "y"));
         assert_eq!(DocId::parse(&id.to_string()), Some(id));
         assert_eq!(DocId::parse("zz"), None);
+    }
+
+    #[test]
+    fn a_part_is_a_document_of_its_own_with_the_fields_of_the_whole() {
+        let mut table = FieldTable::default();
+        let (lang, tokens) = (table.field::<String>("lang").unwrap(), table.field::<Vec<u32>>("tokens").unwrap());
+        let origin = Origin { source: "web".into(), file: "a.jsonl".into(), at: 7 };
+        let mut doc = Document::new(origin.clone(), "one two".into());
+        doc.set(lang, "en".into());
+        doc.set(tokens, vec![1, 2]);
+        let (first, second) = (doc.part(0, "one".into()), doc.part(1, "two".into()));
+        assert_eq!((first.text.as_str(), &first.origin, first.get(lang)), ("one", &origin, Some("en")));
+        assert_eq!(first.get(tokens), None);
+        assert!(first.id != second.id && first.id != doc.id);
+        assert_eq!(first.id, doc.id.part(0));
     }
 
     #[test]

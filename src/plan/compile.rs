@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{
-    Action, Chain, ChainStep, Condition, End, Fingerprint, GlobalStep, Input, Pass, Plan, SharedTransform, SinkStep,
-    Task,
+    Action, Chain, ChainStep, Condition, End, Fingerprint, GlobalStep, Input, Pass, Plan, SharedExpand,
+    SharedTransform, SinkStep, Task,
 };
 use crate::doc::FieldTable;
 use crate::error::{Error, Result};
@@ -76,6 +76,7 @@ pub(super) struct BuiltStep {
 pub(super) enum BuiltStage {
     Source(Arc<dyn Source>),
     Transform(Arc<SharedTransform>),
+    Expand(Arc<SharedExpand>),
     Global(Arc<dyn Global>),
     Sink(Arc<dyn Sink>),
 }
@@ -217,6 +218,11 @@ impl<'p> Builder<'p> {
                 BuiltStage::Source(s)
             }
             Stage::Transform(t) => BuiltStage::Transform(Arc::new(SharedTransform::new(t))),
+            Stage::Expand(_) if step.annotate => {
+                return Err(Error::pipeline(format!("`{label}` makes documents, and judges none to annotate"))
+                    .hint("take `mode: annotate` away"));
+            }
+            Stage::Expand(e) => BuiltStage::Expand(Arc::new(SharedExpand::new(e))),
             Stage::Global(g) => BuiltStage::Global(g),
             // One step for each barrier; the last of them is the one that judges.
             Stage::Chain(all) => {
@@ -307,7 +313,7 @@ impl Passes<'_> {
         let mut step = 0;
         while step < count {
             match &self.built_step(flow, step)?.stage {
-                BuiltStage::Transform(_) => {
+                BuiltStage::Transform(_) | BuiltStage::Expand(_) => {
                     streams.iter_mut().for_each(|s| s.pending.push(Pending::Step { flow, step }));
                     step += 1;
                 }
@@ -432,6 +438,7 @@ impl Passes<'_> {
                 let action = match (action, &built.stage) {
                     (Some(apply), _) => apply,
                     (None, BuiltStage::Transform(t)) => Action::Transform(t.clone()),
+                    (None, BuiltStage::Expand(e)) => Action::Expand(e.clone()),
                     _ => return Err(Error::bug("a pending step is not per document")),
                 };
                 print.push(built.print.clone());

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::doc::{Document, FieldTable};
-use crate::stage::{Global, Sink, Source, Split, Transform};
+use crate::stage::{CloneExpand, CloneTransform, Expand, Global, Sink, Source, Split, Transform};
 
 pub use compile::compile;
 pub use explain::{PassView, PlanView, TaskView, size};
@@ -137,6 +137,8 @@ pub struct ChainStep {
 pub enum Action {
     /// A per-document stage; cloned for each worker.
     Transform(Arc<SharedTransform>),
+    /// A stage that makes several documents of one; cloned for each worker.
+    Expand(Arc<SharedExpand>),
     /// The findings of a barrier.
     Apply {
         /// Index into [`Plan::passes`].
@@ -147,17 +149,35 @@ pub enum Action {
 }
 
 /// A prototype that any thread may clone.
-pub struct SharedTransform(std::sync::Mutex<Box<dyn Transform>>);
+pub struct Shared<S: ?Sized>(std::sync::Mutex<Box<S>>);
 
-impl SharedTransform {
+/// A prototype of a [`Transform`].
+pub type SharedTransform = Shared<dyn Transform>;
+/// A prototype of an [`Expand`].
+pub type SharedExpand = Shared<dyn Expand>;
+
+impl<S: ?Sized> Shared<S> {
     /// Wraps a built stage.
-    pub fn new(stage: Box<dyn Transform>) -> Self {
+    pub fn new(stage: Box<S>) -> Self {
         Self(std::sync::Mutex::new(stage))
     }
 
+    fn prototype(&self) -> std::sync::MutexGuard<'_, Box<S>> {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl SharedTransform {
     /// A clone for one worker.
     pub fn fresh(&self) -> Box<dyn Transform> {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone_box()
+        CloneTransform::clone_box(&**self.prototype())
+    }
+}
+
+impl SharedExpand {
+    /// A clone for one worker.
+    pub fn fresh(&self) -> Box<dyn Expand> {
+        CloneExpand::clone_box(&**self.prototype())
     }
 }
 

@@ -4,10 +4,9 @@ use serde::Serialize;
 use serde_json::{Map, Value as Json};
 
 use super::compile::{Builder, BuiltStage, BuiltStep};
-use crate::doc::{Document, FieldTable, FieldType, Origin, Value, Verdict};
+use crate::doc::{Document, FieldTable, FieldType, Origin, Reason, Value, Verdict};
 use crate::error::{Error, Result};
 use crate::pipeline::{Diagnostic, Diagnostics, Inputs, Pipeline, Span};
-use crate::stage::Transform;
 
 /// Steps ready to be tried.
 pub struct Trial<'p> {
@@ -42,12 +41,14 @@ pub struct Stop {
 /// What became of the document.
 #[derive(Debug, Clone)]
 pub struct WalkedDocument {
-    /// Step by step.
+    /// Step by step; after a step that makes several documents of one, what the first of them met.
     pub steps: Vec<Tried>,
     /// Where it stopped, if it did.
     pub stop: Option<Stop>,
     /// Its text at the end.
     pub text: String,
+    /// The texts of all documents that came of it.
+    pub texts: Vec<String>,
     /// Its fields at the end.
     pub fields: Map<String, Json>,
 }
@@ -105,15 +106,39 @@ impl<'p> Trial<'p> {
                 })?,
             );
         }
-        let mut walked = WalkedDocument { steps: Vec::new(), stop: None, text: String::new(), fields: Map::new() };
+        let mut walked = WalkedDocument {
+            steps: Vec::new(),
+            stop: None,
+            text: String::new(),
+            texts: Vec::new(),
+            fields: Map::new(),
+        };
+        let mut docs = vec![doc];
         for (label, step) in self.steps.iter_mut().filter(|(label, _)| only.is_none_or(|only| only == label)) {
-            let tried = try_step(label, step, &mut doc, &self.table);
-            walked.steps.push(tried.0);
-            if let Verdict::Drop(reason) = tried.1 {
+            let mut dropped = None;
+            let mut going = Vec::new();
+            for (number, mut doc) in docs.into_iter().enumerate() {
+                let (tried, ended) = try_step(label, step, &mut doc, &self.table);
+                if number == 0 {
+                    walked.steps.push(tried);
+                }
+                match ended {
+                    Ended::Kept => going.push(doc),
+                    Ended::Dropped(reason) => dropped = Some((doc, reason)),
+                    Ended::Expanded(parts) => going.extend(parts),
+                }
+            }
+            docs = going;
+            if let Some((doc, reason)) = dropped.filter(|_| docs.is_empty()) {
                 walked.stop = Some(Stop { by: label.clone(), because: reason.word.to_owned() });
+                docs = vec![doc];
                 break;
             }
         }
+        if walked.stop.is_none() {
+            walked.texts = docs.iter().map(|doc| doc.text.as_str().to_owned()).collect();
+        }
+        let Some(doc) = docs.into_iter().next() else { return Err(Error::bug("a document came to nothing")) };
         for (slot, name, _) in self.table.iter() {
             if let Some(value) = to_json(doc.fields.slot(slot)) {
                 walked.fields.insert(name.to_owned(), value);
@@ -124,19 +149,29 @@ impl<'p> Trial<'p> {
     }
 }
 
-fn try_step(label: &str, step: &mut BuiltStep, doc: &mut Document, table: &FieldTable) -> (Tried, Verdict) {
+/// How a document left a step.
+enum Ended {
+    Kept,
+    Dropped(Reason),
+    Expanded(Vec<Document>),
+}
+
+fn try_step(label: &str, step: &mut BuiltStep, doc: &mut Document, table: &FieldTable) -> (Tried, Ended) {
     let mut tried = Tried { label: label.to_owned(), said: String::new(), change: None, wrote: Vec::new() };
     if step.when.as_ref().is_some_and(|holds| !holds(doc)) {
         tried.said = "passed by: `when` does not hold".into();
-        return (tried, Verdict::Keep);
+        return (tried, Ended::Kept);
     }
-    let BuiltStage::Transform(stage) = &step.stage else {
-        tried.said = "passed by: it needs the whole corpus".into();
-        return (tried, Verdict::Keep);
-    };
     let (text, fields) = (doc.text.as_str().to_owned(), doc.fields.clone());
-    let mut running: Box<dyn Transform> = stage.fresh();
-    let mut verdict = running.apply(doc);
+    let mut parts = Vec::new();
+    let mut verdict = match &step.stage {
+        BuiltStage::Transform(stage) => stage.fresh().apply(doc),
+        BuiltStage::Expand(stage) => stage.fresh().expand(doc, &mut parts),
+        _ => {
+            tried.said = "passed by: it needs the whole corpus".into();
+            return (tried, Ended::Kept);
+        }
+    };
     tried.said = words(verdict);
     if let Some(field) = step.annotate {
         let word = if let Verdict::Drop(reason) = verdict { reason.word } else { "keep" };
@@ -144,17 +179,25 @@ fn try_step(label: &str, step: &mut BuiltStep, doc: &mut Document, table: &Field
         verdict = Verdict::Keep;
         tried.said.push_str(" (only annotated)");
     }
+    if !parts.is_empty() {
+        tried.said = format!("cut into {} parts", parts.len());
+    }
     if doc.text.as_str() != text {
         tried.change = Some(format!("the text: {} → {} characters", text.chars().count(), doc.text.chars()));
     }
+    let now = parts.first().unwrap_or(doc);
     for (slot, name, _) in table.iter() {
-        if doc.fields.slot(slot) != fields.slot(slot)
-            && let Some(value) = to_json(doc.fields.slot(slot))
+        if now.fields.slot(slot) != fields.slot(slot)
+            && let Some(value) = to_json(now.fields.slot(slot))
         {
             tried.wrote.push((name.to_owned(), value));
         }
     }
-    (tried, verdict)
+    match verdict {
+        Verdict::Drop(reason) => (tried, Ended::Dropped(reason)),
+        Verdict::Keep if parts.is_empty() => (tried, Ended::Kept),
+        Verdict::Keep => (tried, Ended::Expanded(parts)),
+    }
 }
 
 fn words(verdict: Verdict) -> String {

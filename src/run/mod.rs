@@ -206,7 +206,7 @@ pub fn summarize(plan: &Plan, layout: &Layout) -> Result<Outcome> {
     outcome.outputs.retain(|w| dirs.iter().any(|d| w.path.starts_with(d)));
     outcome.outputs.sort_by(|a, b| a.path.cmp(&b.path));
     let lost = outcome.tally.quarantined() as f64;
-    outcome.lossy = lost > plan.quarantine * outcome.tally.read as f64;
+    outcome.lossy = lost > plan.quarantine * (outcome.tally.read + outcome.tally.parts) as f64;
     Ok(outcome)
 }
 

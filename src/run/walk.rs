@@ -8,10 +8,10 @@ use std::time::Instant;
 use super::ledger::{LedgerRow, PANICKED};
 use super::open::{OpenTask, Output};
 use super::records::MorselRecords;
-use crate::doc::{Document, Verdict};
+use crate::doc::{Document, Reason, Verdict};
 use crate::error::{Error, Result};
 use crate::plan::{Action, Chain, ChainStep, Condition, End, Pass, Plan};
-use crate::stage::{Apply, BadRecord, Encode, Mapper, Morsel, Read, Transform};
+use crate::stage::{Apply, BadRecord, Encode, Expand, Mapper, Morsel, Read, Transform};
 use crate::stats::{StepTally, Tally};
 
 thread_local! {
@@ -48,8 +48,26 @@ pub struct Walker<'p> {
     plan: &'p Plan,
     pass: &'p Pass,
     chain: &'p Chain,
-    transforms: Vec<Option<Box<dyn Transform>>>,
+    stages: Vec<Running>,
+    /// Parts of expanded documents that are still to be walked, the next one last, and the step at which each begins.
+    parts: Vec<(Document, usize)>,
     ends: Ends<'p>,
+}
+
+/// This worker's own clone of a step's stage.
+enum Running {
+    Transform(Box<dyn Transform>),
+    Expand(Box<dyn Expand>),
+    /// Findings are the task's, not the worker's.
+    Apply,
+}
+
+/// How a document's walk through the chain ended.
+enum Ended {
+    Kept,
+    Dropped(Reason),
+    /// These go on in its place.
+    Expanded(Vec<Document>),
 }
 
 enum Ends<'p> {
@@ -75,7 +93,7 @@ impl<'p> Walker<'p> {
     /// A walker for the chain `chain` of `pass`.
     pub fn new(plan: &'p Plan, pass: &'p Pass, chain: usize) -> Result<Self> {
         let chain = pass.chains.get(chain).ok_or_else(|| Error::bug("a task names no chain"))?;
-        let transforms = chain.steps.iter().map(fresh).collect();
+        let stages = chain.steps.iter().map(fresh).collect();
         let ends = match &pass.end {
             End::Barrier { globals, hold } => Ends::Barrier {
                 mappers: globals
@@ -92,7 +110,7 @@ impl<'p> Walker<'p> {
                 Ends::Write { encoders: sinks.iter().map(|s| s.sink.encoder(&plan.fields)).collect::<Result<_>>()? }
             }
         };
-        Ok(Self { plan, pass, chain, transforms, ends })
+        Ok(Self { plan, pass, chain, stages, parts: Vec::new(), ends })
     }
 
     /// Parses and walks `morsel`, the next of `task`; its first document is row `base` of what an earlier walk left.
@@ -127,7 +145,8 @@ impl<'p> Walker<'p> {
                 .with("task", &task.task.id)
                 .hint("please report this with the file; other tasks are not affected"));
         }
-        if let Some(fault) = self.transforms.iter_mut().flatten().find_map(|t| t.fault()) {
+        let fault = |stage: &mut Running| if let Running::Transform(t) = stage { t.fault() } else { None };
+        if let Some(fault) = self.stages.iter_mut().find_map(fault) {
             return Err(fault);
         }
         let (records, outputs) = self.end(&kept, task.task.first_reading)?;
@@ -144,9 +163,10 @@ impl<'p> Walker<'p> {
         Ok(Walked { rows: kept.len() as u32, records, outputs, ledger: out.ledger, tally })
     }
 
+    /// Walks a document that was read, and then its parts, in their order.
     fn document(
         &mut self,
-        mut doc: Document,
+        doc: Document,
         row: u32,
         task: &OpenTask<'_>,
         out: &mut Tallied,
@@ -154,15 +174,31 @@ impl<'p> Walker<'p> {
     ) -> Result<()> {
         out.tally.read += 1;
         out.tally.bytes += doc.text.len() as u64;
-        let at = Cell::new(0);
+        self.from_step(doc, 0, row, task, out, kept)?;
+        while let Some((part, step)) = self.parts.pop() {
+            self.from_step(part, step, row, task, out, kept)?;
+        }
+        Ok(())
+    }
+
+    fn from_step(
+        &mut self,
+        mut doc: Document,
+        first: usize,
+        row: u32,
+        task: &OpenTask<'_>,
+        out: &mut Tallied,
+        kept: &mut Vec<Document>,
+    ) -> Result<()> {
+        let at = Cell::new(first);
         let mut clock = Instant::now();
-        let verdict = guarded(|| {
-            for (index, step) in self.chain.steps.iter().enumerate() {
+        let ended = guarded(|| {
+            for (index, step) in self.chain.steps.iter().enumerate().skip(first) {
                 at.set(index);
                 let bytes = doc.text.len() as u64;
-                let verdict = match &step.when {
+                let ended = match &step.when {
                     Some(holds) if !holds(&doc) => continue,
-                    _ => judge(self.transforms.get_mut(index), task.apply(index), row, &mut doc, step),
+                    _ => judge(self.stages.get_mut(index), task.apply(index), row, &mut doc, step),
                 };
                 if let Some(counts) = out.steps.get_mut(index) {
                     let now = Instant::now();
@@ -170,39 +206,45 @@ impl<'p> Walker<'p> {
                     clock = now;
                     counts.seen += 1;
                     counts.bytes += bytes;
-                    counts.kept += u64::from(verdict.keeps());
+                    counts.kept += match &ended {
+                        Ended::Kept => 1,
+                        Ended::Dropped(_) => 0,
+                        Ended::Expanded(parts) => parts.len() as u64,
+                    };
                 }
-                if !verdict.keeps() {
-                    return verdict;
+                if !matches!(ended, Ended::Kept) {
+                    return ended;
                 }
             }
-            Verdict::Keep
+            Ended::Kept
         });
         let index = at.get();
-        let Some(step) = self.chain.steps.get(index) else {
+        let (Some(step), Some(counts)) = (self.chain.steps.get(index), out.steps.get_mut(index)) else {
             kept.push(doc);
             return Ok(());
         };
-        match verdict {
-            Ok(Verdict::Keep) => kept.push(doc),
-            Ok(Verdict::Drop(reason)) => {
+        match ended {
+            Ok(Ended::Kept) => kept.push(doc),
+            Ok(Ended::Expanded(parts)) => {
+                counts.expanded += 1;
+                out.tally.expanded += 1;
+                out.tally.parts += parts.len() as u64;
+                self.parts.extend(parts.into_iter().rev().map(|part| (part, index + 1)));
+            }
+            Ok(Ended::Dropped(reason)) => {
                 out.tally.dropped += 1;
-                if let Some(counts) = out.steps.get_mut(index) {
-                    *counts.dropped.entry(reason.word.to_owned()).or_default() += 1;
-                }
+                *counts.dropped.entry(reason.word.to_owned()).or_default() += 1;
                 let keep_text = sampled(doc.id.0, self.plan.keep_dropped);
                 LedgerRow::dropped(&doc, &step.label, reason, keep_text).append_to(&mut out.ledger)?;
             }
             Err(message) => {
                 *out.tally.quarantined.entry(PANICKED.to_owned()).or_default() += 1;
-                if let Some(counts) = out.steps.get_mut(index) {
-                    counts.seen += 1;
-                    counts.panicked += 1;
-                }
+                counts.seen += 1;
+                counts.panicked += 1;
                 LedgerRow::panicked(&doc, &step.label, message).append_to(&mut out.ledger)?;
                 // Whatever state the stage was in when it panicked is not trusted with another document.
-                if let Some(transform) = self.transforms.get_mut(index) {
-                    *transform = fresh(step);
+                if let Some(stage) = self.stages.get_mut(index) {
+                    *stage = fresh(step);
                 }
             }
         }
@@ -240,31 +282,36 @@ impl<'p> Walker<'p> {
     }
 }
 
-fn fresh(step: &ChainStep) -> Option<Box<dyn Transform>> {
+fn fresh(step: &ChainStep) -> Running {
     match &step.action {
-        Action::Transform(prototype) => Some(prototype.fresh()),
-        Action::Apply { .. } => None,
+        Action::Transform(prototype) => Running::Transform(prototype.fresh()),
+        Action::Expand(prototype) => Running::Expand(prototype.fresh()),
+        Action::Apply { .. } => Running::Apply,
     }
 }
 
 fn judge(
-    transform: Option<&mut Option<Box<dyn Transform>>>,
+    stage: Option<&mut Running>,
     apply: Option<&Arc<dyn Apply>>,
     row: u32,
     doc: &mut Document,
     step: &ChainStep,
-) -> Verdict {
-    let verdict = match (transform, apply) {
-        (Some(Some(transform)), _) => transform.apply(doc),
+) -> Ended {
+    let mut parts = Vec::new();
+    let verdict = match (stage, apply) {
+        (Some(Running::Transform(transform)), _) => transform.apply(doc),
+        (Some(Running::Expand(expand)), _) => expand.expand(doc, &mut parts),
         (_, Some(apply)) => apply.apply(row, doc),
         _ => Verdict::Keep,
     };
-    match step.annotate {
-        None => verdict,
-        Some(field) => {
+    match (verdict, step.annotate) {
+        (Verdict::Keep, None) if !parts.is_empty() => Ended::Expanded(parts),
+        (Verdict::Keep, None) => Ended::Kept,
+        (Verdict::Drop(reason), None) => Ended::Dropped(reason),
+        (verdict, Some(field)) => {
             let word = if let Verdict::Drop(reason) = verdict { reason.word } else { "keep" };
             doc.set(field, word.to_owned());
-            Verdict::Keep
+            Ended::Kept
         }
     }
 }

@@ -85,6 +85,8 @@ pub enum Expect {
     Kept,
     /// It goes on with this text.
     Text(&'static str),
+    /// These texts go on in its place.
+    Texts(&'static [&'static str]),
     /// It is dropped because of this.
     Dropped(&'static str),
     /// It goes on, and this field has this value (as JSON).

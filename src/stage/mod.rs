@@ -49,6 +49,8 @@ pub enum Stage {
     Source(Arc<dyn Source>),
     /// One document → itself, or nothing.
     Transform(Box<dyn Transform>),
+    /// One document → its parts.
+    Expand(Box<dyn Expand>),
     /// Sees everyone before anyone is judged: the barrier.
     Global(Arc<dyn Global>),
     /// Needs several barriers: what each but the last finds, its `apply` leaves in fields for the next to map.
@@ -67,6 +69,25 @@ pub trait Transform: Send + CloneTransform {
     /// Something found since the last call that must stop the whole run: not a bad document, but a broken promise.
     fn fault(&mut self) -> Option<Error> {
         None
+    }
+}
+
+/// Makes several documents of one: pieces of a long text, chapters of a book. Like a [`Transform`], it cannot fail.
+pub trait Expand: Send + CloneExpand {
+    /// Pushes the parts of `doc` (made by [`Document::part`]) in their order. If there are none, `doc` goes on as it is;
+    /// if there are, they go on in its place. A document that is dropped must not have parts.
+    fn expand(&mut self, doc: &Document, parts: &mut Vec<Document>) -> Verdict;
+}
+
+/// Cloning behind a trait object; implemented for every `Expand + Clone`.
+pub trait CloneExpand {
+    /// A clone for another worker.
+    fn clone_box(&self) -> Box<dyn Expand>;
+}
+
+impl<T: Expand + Clone + 'static> CloneExpand for T {
+    fn clone_box(&self) -> Box<dyn Expand> {
+        Box::new(self.clone())
     }
 }
 

@@ -10,8 +10,11 @@ use serde::{Deserialize, Serialize};
 pub struct StepTally {
     /// Documents that came in.
     pub seen: u64,
-    /// Documents that went on.
+    /// Documents that went on; of a step that makes several documents of one, its parts.
     pub kept: u64,
+    /// Documents that stopped here because their parts went on in their place.
+    #[serde(default)]
+    pub expanded: u64,
     /// Documents that stopped here, by reason.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub dropped: BTreeMap<String, u64>,
@@ -34,6 +37,7 @@ impl StepTally {
         self.seen += other.seen;
         self.kept += other.kept;
         self.panicked += other.panicked;
+        self.expanded += other.expanded;
         self.bytes += other.bytes;
         self.nanos += other.nanos;
         for (reason, n) in &other.dropped {
@@ -48,6 +52,12 @@ impl StepTally {
 pub struct Tally {
     /// Records read (documents and records that could not be read).
     pub read: u64,
+    /// Documents that were made of others: their parts.
+    #[serde(default)]
+    pub parts: u64,
+    /// Documents whose parts went on in their place.
+    #[serde(default)]
+    pub expanded: u64,
     /// Documents that reached the end.
     pub kept: u64,
     /// Documents that some step dropped.
@@ -77,14 +87,16 @@ impl Tally {
         self.quarantined.values().sum()
     }
 
-    /// Every record read ends in exactly one of kept, dropped, quarantined.
+    /// Every record read, and every part of one, ends in exactly one of kept, dropped, quarantined or expanded.
     pub fn balances(&self) -> bool {
-        self.read == self.kept + self.dropped + self.quarantined()
+        self.read + self.parts == self.kept + self.dropped + self.quarantined() + self.expanded
     }
 
     /// Adds another tally to this one.
     pub fn add(&mut self, other: &Self) {
         self.read += other.read;
+        self.parts += other.parts;
+        self.expanded += other.expanded;
         self.kept += other.kept;
         self.dropped += other.dropped;
         self.bytes += other.bytes;
@@ -129,6 +141,11 @@ mod tests {
         let mut tally = Tally { read: 3, kept: 1, dropped: 1, ..Tally::default() };
         assert!(!tally.balances());
         tally.quarantined.insert("bad_json".into(), 1);
+        assert!(tally.balances());
+        // One of the kept documents became two.
+        (tally.expanded, tally.parts) = (1, 2);
+        assert!(!tally.balances());
+        tally.kept += 1;
         assert!(tally.balances());
     }
 }

@@ -34,6 +34,51 @@ impl Edge {
     }
 }
 
+/// How long a text may be. The tightest limit decides.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Limits {
+    /// Characters.
+    pub chars: Option<u64>,
+    /// Words.
+    pub words: Option<u64>,
+    /// Bytes.
+    pub bytes: Option<u64>,
+}
+
+impl Limits {
+    /// What is wrong with them, if anything: there is none, or nothing could ever fit.
+    pub fn wrong(&self) -> Option<&'static str> {
+        match [self.chars, self.words, self.bytes] {
+            [None, None, None] => Some("has no limit"),
+            limits if limits.contains(&Some(0)) => Some("has a limit of 0"),
+            _ => None,
+        }
+    }
+
+    /// The byte up to which the text from `start` on is within the limits. `words` are the spans of all its words.
+    pub fn end(&self, text: &str, words: &[(u32, u32)], start: usize) -> usize {
+        let mut end = text.len();
+        if let Some(max) = self.bytes {
+            end = end.min(start.saturating_add(max as usize));
+        }
+        if let Some(max) = self.words {
+            let first = words.partition_point(|word| (word.0 as usize) < start);
+            let next = first.saturating_add(max as usize);
+            if let (Some(next), Some(last)) = (words.get(next), words.get(next.saturating_sub(1))) {
+                // A mark right after the last word allowed is no word.
+                let between = text.get(last.1 as usize..next.0 as usize).unwrap_or_default();
+                let marks = between.find(char::is_whitespace).unwrap_or(between.len());
+                end = end.min(last.1 as usize + marks);
+            }
+        }
+        if let Some(max) = self.chars.filter(|max| (*max as usize) < end - start) {
+            let rest = text.get(start..).unwrap_or_default();
+            end = end.min(rest.char_indices().nth(max as usize).map_or(end, |(at, _)| start + at));
+        }
+        end
+    }
+}
+
 /// The last place at or before `limit` (bytes) where `text` may be cut at `edge`, or else at the next finer one. Above 0
 /// unless `limit` is within the first letter. Looks at no more text than it must: backwards from `limit`.
 pub fn last_edge(text: &str, limit: usize, edge: Edge) -> usize {

@@ -1,5 +1,6 @@
 //! Functions on `&str`. Nothing here knows a document.
 
+pub mod boilerplate;
 pub mod charset;
 pub mod classes;
 pub mod cut;
@@ -9,10 +10,13 @@ pub mod gutenberg;
 pub mod html;
 pub mod lines;
 pub mod mojibake;
+pub mod ngrams;
 pub mod normalize;
 pub mod parts;
 #[rustfmt::skip]
 pub mod programming;
+pub mod python;
+pub mod redpajama;
 pub mod vocabulary;
 pub mod wikitext;
 pub mod words;

@@ -27,6 +27,11 @@ fn every_example_on_a_manual_page_does_what_it_says() {
             match example.expect {
                 Expect::Kept => assert_eq!((because, walked.text.as_str()), (None, example.given), "{name}"),
                 Expect::Text(text) => assert_eq!((because, walked.text.as_str()), (None, text), "{name}"),
+                Expect::Texts(texts) => assert_eq!(
+                    (because, walked.texts.iter().map(String::as_str).collect::<Vec<_>>()),
+                    (None, texts.to_vec()),
+                    "{name}"
+                ),
                 Expect::Dropped(reason) => assert_eq!(because, Some(reason), "{name}"),
                 Expect::Field(field, value) => {
                     let value: serde_json::Value = serde_json::from_str(value).unwrap();

@@ -7,6 +7,7 @@ mod cli;
 mod determinism;
 mod diagnostics;
 mod examples;
+mod expand;
 mod house;
 mod ledger;
 mod models;

@@ -4,6 +4,7 @@ use crate::stage::Entry;
 
 /// The stages of this family, by name.
 pub static STAGES: &[Entry] = &[
+    Entry::of::<chunk::Chunk>(),
     Entry::of::<extract_html::ExtractHtml>(),
     Entry::of::<fix_encoding::FixEncoding>(),
     Entry::of::<normalize_unicode::NormalizeUnicode>(),
@@ -12,6 +13,7 @@ pub static STAGES: &[Entry] = &[
     Entry::of::<truncate::Truncate>(),
 ];
 
+pub mod chunk;
 pub mod extract_html;
 pub mod fix_encoding;
 pub mod normalize_unicode;

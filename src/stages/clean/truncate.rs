@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::doc::{Document, Field, Verdict};
 use crate::error::{Error, Result};
 use crate::stage::{About, Build, Example, Expect, Family, Settings, Stage, Transform};
-use crate::text::cut::{Edge, last_edge};
+use crate::text::cut::{Edge, Limits, last_edge};
 
 /// Settings of `truncate`. At least one limit is needed; the tightest decides.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -55,50 +55,31 @@ impl Settings for Truncate {
     };
 
     fn build(self, cx: &mut Build<'_>) -> Result<Stage> {
-        if self.max_chars.is_none() && self.max_words.is_none() && self.max_bytes.is_none() {
-            return Err(Error::pipeline(format!("`{}` has no limit", cx.label))
-                .hint("give `max_chars`, `max_words` or `max_bytes`"));
+        let limits = Limits { chars: self.max_chars, words: self.max_words, bytes: self.max_bytes };
+        if let Some(wrong) = limits.wrong() {
+            return Err(
+                Error::pipeline(format!("`{}` {wrong}", cx.label)).hint("give `max_chars`, `max_words` or `max_bytes`")
+            );
         }
         let cut = if cx.annotate { Some(cx.writes(&format!("{}.cut", cx.label))?) } else { None };
-        Ok(Stage::Transform(Box::new(Running { settings: self, cut })))
+        Ok(Stage::Transform(Box::new(Running { limits, at: self.at, cut })))
     }
 }
 
 #[derive(Clone)]
 struct Running {
-    settings: Truncate,
+    limits: Limits,
+    at: Edge,
     cut: Option<Field<i64>>,
-}
-
-impl Running {
-    /// Bytes of the longest text allowed.
-    fn limit(&self, doc: &Document) -> usize {
-        let text = doc.text.as_str();
-        let Truncate { max_chars, max_words, max_bytes, .. } = self.settings;
-        let mut limit = max_bytes.map_or(text.len(), |max| text.len().min(max as usize));
-        if let Some(max) = max_words
-            && let Some((_, end)) =
-                (max as usize).checked_sub(1).map_or(Some(&(0, 0)), |last| doc.text.words().get(last))
-        {
-            // A mark right after the last word allowed is no word.
-            let next = doc.text.words().get(max as usize).map_or(text.len(), |w| w.0 as usize);
-            let marks = text.get(*end as usize..next).unwrap_or_default();
-            let marks = marks.find(char::is_whitespace).unwrap_or(marks.len());
-            limit = limit.min(*end as usize + if max == 0 { 0 } else { marks });
-        }
-        if let Some(max) = max_chars.filter(|max| (*max as usize) < limit) {
-            limit = limit.min(text.char_indices().nth(max as usize).map_or(text.len(), |(at, _)| at));
-        }
-        limit
-    }
 }
 
 impl Transform for Running {
     fn apply(&mut self, doc: &mut Document) -> Verdict {
-        let limit = self.limit(doc);
+        let words = if self.limits.words.is_some() { doc.text.words() } else { &[] };
+        let limit = self.limits.end(doc.text.as_str(), words, 0);
         let before = doc.text.len();
         if limit < before {
-            let end = last_edge(doc.text.as_str(), limit, self.settings.at);
+            let end = last_edge(doc.text.as_str(), limit, self.at);
             doc.text.edit(|text| {
                 text.truncate(end);
                 text.truncate(text.trim_end().len());

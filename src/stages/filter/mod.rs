@@ -11,6 +11,10 @@ pub static STAGES: &[Entry] = &[
     Entry::of::<keep_if::KeepIf>(),
     Entry::of::<language::Language>(),
     Entry::of::<length::Length>(),
+    Entry::of::<madlad400::Madlad400>(),
+    Entry::of::<nemotron_cc::NemotronCc>(),
+    Entry::of::<redpajama_signals::RedpajamaSignals>(),
+    Entry::of::<refinedweb_lines::RefinedwebLines>(),
     Entry::of::<stop_words::StopWords>(),
     Entry::of::<symbol_fraction::SymbolFraction>(),
     Entry::of::<unique_words::UniqueWords>(),
@@ -24,6 +28,10 @@ pub mod gopher_quality;
 pub mod keep_if;
 pub mod language;
 pub mod length;
+pub mod madlad400;
+pub mod nemotron_cc;
+pub mod redpajama_signals;
+pub mod refinedweb_lines;
 pub mod stop_words;
 pub mod symbol_fraction;
 pub mod unique_words;
