@@ -174,14 +174,14 @@ impl<'p> Walker<'p> {
     ) -> Result<()> {
         out.tally.read += 1;
         out.tally.bytes += doc.text.len() as u64;
-        self.from_step(doc, 0, row, task, out, kept)?;
+        self.walk_on(doc, 0, row, task, out, kept)?;
         while let Some((part, step)) = self.parts.pop() {
-            self.from_step(part, step, row, task, out, kept)?;
+            self.walk_on(part, step, row, task, out, kept)?;
         }
         Ok(())
     }
 
-    fn from_step(
+    fn walk_on(
         &mut self,
         mut doc: Document,
         first: usize,

@@ -347,7 +347,7 @@ impl Lines {
                 let start = line.len().checked_sub(mark.len());
                 start.and_then(|start| line.get(start..)).is_some_and(|end| end.eq_ignore_ascii_case(mark))
             };
-            sums.ellipses += u64::from(ELLIPSES.iter().any(|mark| ends(mark)));
+            sums.ellipses += u64::from(ELLIPSES.iter().any(ends));
             sums.bullets += u64::from(line.starts_with(BULLETS));
         }
         sums
