@@ -4,7 +4,7 @@ use unicode_normalization::UnicodeNormalization;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::ngrams;
-use super::python::{is_space, is_word, words};
+use super::python::{is_numeric, is_space, is_word, words};
 use super::vocabulary::entropy;
 
 /// The names of the signals, without `rps_`, in the order of [`Signals::of`].
@@ -138,7 +138,7 @@ impl Signals {
                 let length = word.chars().count() as u32;
                 self.words.push((xxh3_64(word.as_bytes()), length));
                 chars += length;
-                numerical += word.chars().filter(|c| c.is_numeric()).count() as u32;
+                numerical += word.chars().filter(|c| is_numeric(*c)).count() as u32;
                 sums.javascript += f64::from(word == "javascript");
                 // The phrase may run on from word to word in any way that ends so: `xlorem ipsumy`.
                 sums.lorem_ipsum += f64::from(last_was_lorem && word.starts_with("ipsum"));

@@ -1,6 +1,7 @@
 //! What tamis promises, a module for each promise. `TAMIS_BLESS=1` rewrites the files that are compared with.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+mod adverse;
 mod broken;
 mod choosing;
 mod cli;
@@ -12,6 +13,8 @@ mod house;
 mod ledger;
 mod models;
 mod place;
+mod presets;
 mod resume;
+mod rules;
 mod shards;
 mod tables;

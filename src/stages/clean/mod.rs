@@ -9,6 +9,7 @@ pub static STAGES: &[Entry] = &[
     Entry::of::<fix_encoding::FixEncoding>(),
     Entry::of::<normalize_unicode::NormalizeUnicode>(),
     Entry::of::<replace::Replace>(),
+    Entry::of::<strip_boilerplate_lines::StripBoilerplateLines>(),
     Entry::of::<trim::Trim>(),
     Entry::of::<truncate::Truncate>(),
 ];
@@ -18,5 +19,6 @@ pub mod extract_html;
 pub mod fix_encoding;
 pub mod normalize_unicode;
 pub mod replace;
+pub mod strip_boilerplate_lines;
 pub mod trim;
 pub mod truncate;

@@ -30,7 +30,7 @@ pub struct NemotronCc {
     pub max_symbol_fraction: Option<Fraction>,
     /// Most words that are an ellipsis or mostly `#`, for each word.
     pub max_hash_ratio: Option<f64>,
-    /// Greatest share of digits, 0..1.
+    /// Greatest share of ASCII digits, 0..1.
     pub max_digit_fraction: Option<Fraction>,
     /// Greatest share of characters in links, 0..1.
     pub max_url_fraction: Option<Fraction>,
@@ -263,7 +263,7 @@ impl Chars {
             chars.all += 1;
             let plain = c.is_ascii_alphanumeric() || matches!(c, '\n' | '?' | '!' | ',' | '.');
             chars.symbols += u64::from(!plain);
-            chars.digits += u64::from(if c.is_ascii() { c.is_ascii_digit() } else { c.is_numeric() });
+            chars.digits += u64::from(c.is_ascii_digit());
             chars.spaces += u64::from(matches!(c, '\t' | '\n' | '\r' | '\u{8}' | ' '));
             chars.parentheses += u64::from(matches!(c, '{' | '}' | '⟨' | '⟩' | '[' | ']' | '(' | ')'));
         }

@@ -16,7 +16,7 @@ use crate::stage::rules::Rules;
 use crate::stage::settings::Fraction;
 use crate::stage::{About, Build, Example, Expect, Family, Settings, Stage, Transform};
 use crate::text::boilerplate::{is_counter, share};
-use crate::text::python::{is_space, strip};
+use crate::text::python::{is_digit, is_space, strip};
 
 /// Settings of `refinedweb_lines`. `null` switches a rule off.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -117,7 +117,7 @@ impl Running {
             strip_all(&mut lines)?;
         }
         if let Some(max) = s.max_digit_fraction {
-            lines.retain(|line| share(line, char::is_numeric) <= max.0);
+            lines.retain(|line| share(line, is_digit) <= max.0);
             strip_all(&mut lines)?;
         }
         if s.counters {
