@@ -1,6 +1,7 @@
 //! Functions on `&str`. Nothing here knows a document.
 
 pub mod boilerplate;
+pub mod ccnet;
 pub mod charset;
 pub mod classes;
 pub mod cut;
@@ -8,6 +9,7 @@ pub mod entities;
 pub mod fasttext;
 pub mod gutenberg;
 pub mod html;
+pub mod kenlm;
 pub mod lines;
 pub mod mojibake;
 pub mod ngrams;

@@ -74,3 +74,23 @@ fn a_model_cut_short_is_named_with_what_is_wrong() {
     assert_eq!(ran.code, 2);
     assert!(ran.err.contains("`cut.ftz` is no usable fastText model: it ends too early"), "{}", ran.err);
 }
+
+#[test]
+fn perplexity_is_a_field_that_buckets_can_be_made_of() {
+    let place = Place::new();
+    run(
+        &place,
+        &format!(
+            "  - perplexity: {{ model: {}, normalize: ccnet, into: perplexity }}\n  - perplexity: {{ model: {}, normalize: ccnet }}\n    as: again\n    mode: annotate\n",
+            model("tiny.probing"),
+            model("tiny.trie")
+        ),
+    );
+    let lines = place.lines("out");
+    assert_eq!(lines.len(), 5);
+    for line in &lines {
+        let (one, two) = (line["perplexity"].as_f64().unwrap(), line["again.perplexity"].as_f64().unwrap());
+        assert!(one > 1.0 && (one - two).abs() < 1e-3 * one, "{line}");
+    }
+    assert_eq!(lines[4]["again.tokens"], 1.0, "a blank text is the end of one line");
+}

@@ -13,6 +13,7 @@ pub static STAGES: &[Entry] = &[
     Entry::of::<length::Length>(),
     Entry::of::<madlad400::Madlad400>(),
     Entry::of::<nemotron_cc::NemotronCc>(),
+    Entry::of::<perplexity::Perplexity>(),
     Entry::of::<redpajama_signals::RedpajamaSignals>(),
     Entry::of::<refinedweb_lines::RefinedwebLines>(),
     Entry::of::<stop_words::StopWords>(),
@@ -30,6 +31,7 @@ pub mod language;
 pub mod length;
 pub mod madlad400;
 pub mod nemotron_cc;
+pub mod perplexity;
 pub mod redpajama_signals;
 pub mod refinedweb_lines;
 pub mod stop_words;
