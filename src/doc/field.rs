@@ -19,6 +19,8 @@ pub enum Value {
     Bool(bool),
     /// Token ids.
     Tokens(Vec<u32>),
+    /// A vector, such as an embedding.
+    Floats(Vec<f32>),
 }
 
 /// The type of a field.
@@ -34,6 +36,8 @@ pub enum FieldType {
     Bool,
     /// [`Value::Tokens`]
     Tokens,
+    /// [`Value::Floats`]
+    Floats,
 }
 
 impl FieldType {
@@ -45,11 +49,12 @@ impl FieldType {
             Self::F64 => "number",
             Self::Bool => "boolean",
             Self::Tokens => "tokens",
+            Self::Floats => "numbers",
         }
     }
 }
 
-/// A type that fits in a slot: `String`, `i64`, `f64`, `bool`, `Vec<u32>`.
+/// A type that fits in a slot: `String`, `i64`, `f64`, `bool`, `Vec<u32>`, `Vec<f32>`.
 pub trait Typed: Sized {
     /// How it is borrowed.
     type Ref<'a>;
@@ -120,6 +125,17 @@ impl Typed for Vec<u32> {
     }
 }
 
+impl Typed for Vec<f32> {
+    type Ref<'a> = &'a [f32];
+    const TYPE: FieldType = FieldType::Floats;
+    fn from_value(value: &Value) -> Option<&[f32]> {
+        if let Value::Floats(v) = value { Some(v) } else { None }
+    }
+    fn into_value(self) -> Value {
+        Value::Floats(self)
+    }
+}
+
 /// A typed slot, handed out by a [`FieldTable`] while planning.
 #[derive(Debug)]
 pub struct Field<T> {
@@ -174,6 +190,9 @@ impl Fields {
     }
 }
 
+/// How the names of fields begin that stages leave for themselves, from one look at the corpus to the next.
+pub const INNER: char = '#';
+
 /// Every field of a plan: name, type, slot; one table for all flows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FieldTable {
@@ -216,6 +235,11 @@ impl FieldTable {
     /// All fields in slot order.
     pub fn iter(&self) -> impl Iterator<Item = (u16, &str, FieldType)> {
         self.names.iter().enumerate().map(|(slot, (name, kind))| (slot as u16, name.as_str(), *kind))
+    }
+
+    /// The fields that are for users: not those that stages leave for themselves.
+    pub fn public(&self) -> impl Iterator<Item = (u16, &str, FieldType)> {
+        self.iter().filter(|(_, name, _)| !name.starts_with(INNER))
     }
 
     /// Number of fields.

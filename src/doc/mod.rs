@@ -9,7 +9,7 @@ mod verdict;
 use std::fmt;
 use std::sync::Arc;
 
-pub use field::{Field, FieldTable, FieldType, Fields, Typed, Value};
+pub use field::{Field, FieldTable, FieldType, Fields, INNER, Typed, Value};
 pub use text::{Span, Text};
 pub use verdict::{Reason, Verdict};
 

@@ -5,10 +5,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow_array::builder::{ListBuilder, UInt32Builder};
+use arrow_array::builder::{Float32Builder, ListBuilder, UInt32Builder};
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Float64Type, Int64Type, UInt32Type};
-use arrow_array::{Array, ArrayRef, BooleanArray, FixedSizeBinaryArray, Float64Array, Int64Array, LargeStringArray};
+use arrow_array::types::{Float32Type, Float64Type, Int64Type, UInt32Type};
+use arrow_array::{
+    Array, ArrayRef, BooleanArray, FixedSizeBinaryArray, Float64Array, Int64Array, LargeStringArray, PrimitiveArray,
+};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use parquet::arrow::ArrowSchemaConverter;
 use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowRowGroupWriterFactory, compute_leaves};
@@ -33,6 +35,8 @@ pub enum ColumnType {
     Bool,
     /// Lists of `u32`.
     Tokens,
+    /// Lists of `f32`.
+    Floats,
     /// 16 bytes.
     Id,
 }
@@ -49,6 +53,8 @@ pub enum ColumnRef<'c> {
     Bool(Vec<Option<bool>>),
     /// [`ColumnType::Tokens`]
     Tokens(Vec<Option<&'c [u32]>>),
+    /// [`ColumnType::Floats`]
+    Floats(Vec<Option<&'c [f32]>>),
     /// [`ColumnType::Id`]
     Id(Vec<[u8; 16]>),
 }
@@ -66,6 +72,8 @@ pub enum Column {
     Bool(Vec<Option<bool>>),
     /// [`ColumnType::Tokens`]
     Tokens(Vec<Option<Vec<u32>>>),
+    /// [`ColumnType::Floats`]
+    Floats(Vec<Option<Vec<f32>>>),
     /// [`ColumnType::Id`]
     Id(Vec<[u8; 16]>),
 }
@@ -73,13 +81,16 @@ pub enum Column {
 /// Names and types of columns, in order.
 pub type Columns = Vec<(String, ColumnType)>;
 
-fn arrow_type(kind: ColumnType) -> DataType {
+/// Arrow's name for a type.
+pub(super) fn arrow_type(kind: ColumnType) -> DataType {
+    let list = |item| DataType::List(Arc::new(Field::new("item", item, true)));
     match kind {
         ColumnType::Str => DataType::LargeUtf8,
         ColumnType::I64 => DataType::Int64,
         ColumnType::F64 => DataType::Float64,
         ColumnType::Bool => DataType::Boolean,
-        ColumnType::Tokens => DataType::List(Arc::new(Field::new("item", DataType::UInt32, true))),
+        ColumnType::Tokens => list(DataType::UInt32),
+        ColumnType::Floats => list(DataType::Float32),
         ColumnType::Id => DataType::FixedSizeBinary(16),
     }
 }
@@ -161,6 +172,16 @@ fn array(column: &ColumnRef<'_>) -> ArrayRef {
             }
             Arc::new(list.finish())
         }
+        ColumnRef::Floats(v) => {
+            let mut list = ListBuilder::new(Float32Builder::new());
+            for vector in v {
+                if let Some(vector) = vector {
+                    list.values().append_slice(vector);
+                }
+                list.append(vector.is_some());
+            }
+            Arc::new(list.finish())
+        }
         ColumnRef::Id(v) => {
             let bytes: Vec<u8> = v.iter().flatten().copied().collect();
             Arc::new(FixedSizeBinaryArray::new(16, bytes.into(), None))
@@ -212,10 +233,19 @@ pub(super) fn column(array: &ArrayRef) -> Option<Column> {
             let ids = array.as_fixed_size_binary();
             Column::Id((0..ids.len()).map(|i| ids.value(i).try_into().unwrap_or_default()).collect())
         }
-        DataType::List(_) => {
+        DataType::List(item) if *item.data_type() == DataType::Float32 => {
+            let lists = array.as_list::<i32>().iter();
+            Column::Floats(lists.map(|v| floats(v?.as_primitive::<Float32Type>())).collect())
+        }
+        DataType::List(item) if *item.data_type() == DataType::UInt32 => {
             let lists = array.as_list::<i32>().iter();
             Column::Tokens(lists.map(|v| v.map(|v| v.as_primitive::<UInt32Type>().values().to_vec())).collect())
         }
         _ => return None,
     })
+}
+
+/// A list's numbers; none if one of them is null.
+fn floats(list: &PrimitiveArray<Float32Type>) -> Option<Vec<f32>> {
+    (list.null_count() == 0).then(|| list.values().to_vec())
 }

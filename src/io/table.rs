@@ -10,7 +10,7 @@ use arrow_ipc::reader::{FileReader, StreamReader};
 use arrow_schema::{ArrowError, DataType};
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 
-use super::columns::{Column, ColumnType, column};
+use super::columns::{Column, ColumnType, arrow_type, column};
 use crate::error::{Error, Result};
 
 /// Rows of a batch at most.
@@ -87,12 +87,23 @@ fn typed(array: &ArrayRef, kind: ColumnType) -> Option<Column> {
         ColumnType::I64 => (plain.is_integer(), DataType::Int64),
         ColumnType::F64 => (plain.is_numeric(), DataType::Float64),
         ColumnType::Bool => (*plain == DataType::Boolean, DataType::Boolean),
+        ColumnType::Floats => (is_vector(plain), arrow_type(ColumnType::Floats)),
         ColumnType::Tokens | ColumnType::Id => (false, DataType::Null),
     };
     if !fits {
         return None;
     }
     column(&arrow_cast::cast(array, &to).ok()?)
+}
+
+/// Whether an array of this type holds lists of numbers.
+fn is_vector(kind: &DataType) -> bool {
+    match kind {
+        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
+            item.data_type().is_numeric()
+        }
+        _ => false,
+    }
 }
 
 /// A Parquet file, opened: its footer is read.

@@ -70,7 +70,7 @@ impl PlanView {
                 .filter(|t| t.first_reading)
                 .map(|t| reads(&t.input))
                 .sum(),
-            fields: plan.fields.iter().map(|(_, name, kind)| (name.to_owned(), kind.name().to_owned())).collect(),
+            fields: plan.fields.public().map(|(_, name, kind)| (name.to_owned(), kind.name().to_owned())).collect(),
             notes: plan.notes.clone(),
             passes,
         }

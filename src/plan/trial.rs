@@ -216,6 +216,7 @@ fn from_json(value: &Json, kind: FieldType) -> Option<Value> {
         FieldType::I64 => value.as_i64().map(Value::I64),
         FieldType::F64 => value.as_f64().map(Value::F64),
         FieldType::Bool => value.as_bool().map(Value::Bool),
+        FieldType::Floats => serde_json::from_value(value.clone()).ok().map(Value::Floats),
         FieldType::Tokens => serde_json::from_value(value.clone()).ok().map(Value::Tokens),
     }
 }
@@ -228,5 +229,6 @@ fn to_json(value: &Value) -> Option<Json> {
         Value::F64(n) => (*n).into(),
         Value::Bool(b) => (*b).into(),
         Value::Tokens(ids) => ids.clone().into(),
+        Value::Floats(vector) => vector.clone().into(),
     })
 }

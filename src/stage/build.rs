@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::doc::{Field, FieldTable, FieldType, Typed};
+use crate::doc::{Field, FieldTable, FieldType, INNER, Typed};
 use crate::error::{Error, Result};
 use crate::io::mapped::Mapped;
 use crate::tokens::Vocabulary;
@@ -119,6 +119,11 @@ impl<'a> Build<'a> {
     pub fn writes<T: Typed>(&mut self, name: &str) -> Result<Field<T>> {
         self.scope.written.insert(name.to_owned());
         self.field(name)
+    }
+
+    /// A field this stage leaves for itself, from one look at the corpus to the next: no reader loads it, no writer writes it.
+    pub fn inner<T: Typed>(&mut self, name: &str) -> Result<Field<T>> {
+        self.field(&format!("{INNER}{}.{name}", self.label))
     }
 
     /// A field the input may hold, loaded if it is there.

@@ -11,6 +11,7 @@ pub fn column_type(kind: FieldType) -> ColumnType {
         FieldType::F64 => ColumnType::F64,
         FieldType::Bool => ColumnType::Bool,
         FieldType::Tokens => ColumnType::Tokens,
+        FieldType::Floats => ColumnType::Floats,
     }
 }
 
@@ -29,6 +30,9 @@ pub fn field_column<'d>(docs: &[&'d Document], slot: u16, kind: FieldType) -> Co
         FieldType::Tokens => ColumnRef::Tokens(
             values.map(|v| if let Value::Tokens(t) = v { Some(t.as_slice()) } else { None }).collect(),
         ),
+        FieldType::Floats => ColumnRef::Floats(
+            values.map(|v| if let Value::Floats(f) = v { Some(f.as_slice()) } else { None }).collect(),
+        ),
     }
 }
 
@@ -43,6 +47,7 @@ pub fn values(column: Column) -> Vec<Value> {
         Column::F64(v) => all(v, Value::F64),
         Column::Bool(v) => all(v, Value::Bool),
         Column::Tokens(v) => all(v, Value::Tokens),
+        Column::Floats(v) => all(v, Value::Floats),
         Column::Id(_) => Vec::new(),
     }
 }

@@ -11,6 +11,7 @@ pub fn slot(cx: &mut Build<'_>, name: &str) -> Result<u16> {
         Some(FieldType::F64) => cx.reads::<f64>(name).map(Field::slot),
         Some(FieldType::Bool) => cx.reads::<bool>(name).map(Field::slot),
         Some(FieldType::Tokens) => cx.reads::<Vec<u32>>(name).map(Field::slot),
+        Some(FieldType::Floats) => cx.reads::<Vec<f32>>(name).map(Field::slot),
         Some(FieldType::Str) | None => cx.reads::<String>(name).map(Field::slot),
     }
 }
@@ -41,6 +42,11 @@ pub fn write(doc: &Document, slot: u16, out: &mut Vec<u8>) -> bool {
             out.push(4);
             out.extend((tokens.len() as u64).to_le_bytes());
             out.extend(tokens.iter().flat_map(|t| t.to_le_bytes()));
+        }
+        Value::Floats(vector) => {
+            out.push(5);
+            out.extend((vector.len() as u64).to_le_bytes());
+            out.extend(vector.iter().flat_map(|x| x.to_bits().to_le_bytes()));
         }
     }
     true

@@ -17,4 +17,5 @@ mod presets;
 mod resume;
 mod rules;
 mod shards;
+mod substrings;
 mod tables;

@@ -3,7 +3,9 @@
 use crate::stage::Entry;
 
 /// The stages of this family, by name.
-pub static STAGES: &[Entry] = &[Entry::of::<exact::Exact>(), Entry::of::<minhash::Minhash>()];
+pub static STAGES: &[Entry] =
+    &[Entry::of::<exact::Exact>(), Entry::of::<minhash::Minhash>(), Entry::of::<substrings::Substrings>()];
 
 pub mod exact;
 pub mod minhash;
+pub mod substrings;

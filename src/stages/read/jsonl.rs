@@ -219,6 +219,7 @@ fn typed(raw: &str, kind: FieldType) -> Option<Value> {
         FieldType::I64 => serde_json::from_str(raw).ok().map(Value::I64),
         FieldType::F64 => serde_json::from_str(raw).ok().map(Value::F64),
         FieldType::Bool => serde_json::from_str(raw).ok().map(Value::Bool),
+        FieldType::Floats => serde_json::from_str(raw).ok().map(Value::Floats),
         FieldType::Tokens => None,
     }
 }

@@ -124,7 +124,7 @@ impl Encode for Encoder {
 fn line(doc: &Document, fields: &FieldTable, out: &mut Vec<u8>) {
     out.extend_from_slice(b"{\"text\":");
     string(doc.text.as_str(), out);
-    for (slot, name, _) in fields.iter() {
+    for (slot, name, _) in fields.public() {
         let value = doc.fields.slot(slot);
         if *value == Value::Null {
             continue;
@@ -145,6 +145,8 @@ fn line(doc: &Document, fields: &FieldTable, out: &mut Vec<u8>) {
                 }
                 out.push(b']');
             }
+            // Writing numbers into memory cannot fail.
+            Value::Floats(vector) => serde_json::to_writer(&mut *out, vector).unwrap_or_default(),
             Value::Null => {}
         }
     }

@@ -40,7 +40,7 @@ struct Running(WriteParquet);
 
 fn columns(fields: &FieldTable) -> Columns {
     let mut columns = vec![("text".to_owned(), ColumnType::Str)];
-    columns.extend(fields.iter().map(|(_, name, kind)| (name.to_owned(), column_type(kind))));
+    columns.extend(fields.public().map(|(_, name, kind)| (name.to_owned(), column_type(kind))));
     columns.extend([("rest".to_owned(), ColumnType::Str), ("tamis_id".to_owned(), ColumnType::Str)]);
     columns
 }
@@ -74,7 +74,7 @@ impl Encode for Encoder {
         let ids: Vec<String> = docs.iter().map(|d| d.id.to_string()).collect();
         let rests: Vec<String> = docs.iter().map(|d| format!("{{{}}}", d.rest)).collect();
         let mut all = vec![ColumnRef::Str(docs.iter().map(|d| Some(d.text.as_str())).collect())];
-        all.extend(self.fields.iter().map(|(slot, _, kind)| field_column(&docs, slot, kind)));
+        all.extend(self.fields.public().map(|(slot, _, kind)| field_column(&docs, slot, kind)));
         all.push(ColumnRef::Str(
             docs.iter().zip(&rests).map(|(d, r)| (!d.rest.is_empty()).then_some(r.as_str())).collect(),
         ));
