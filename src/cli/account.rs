@@ -59,12 +59,12 @@ pub fn why(arguments: &WhyArguments) -> Outcome {
     }
     if found.is_empty() {
         let error = Error::world(format!(
-            "the ledger of `{}` has no dropped or quarantined `{wanted}`",
+            "the ledger of `{}` has no dropped, quarantined or redacted `{wanted}`",
             arguments.run.display()
         ));
         return Err(error
             .hint(
-                "a document that is not in the ledger was kept, or never read; ids are in the output and in the ledger",
+                "a document that is not in the ledger was kept as it was, or never read; ids are in the output and in the ledger",
             )
             .into());
     }
@@ -76,8 +76,10 @@ fn sentence(row: &LedgerRow<'_>) -> String {
     let ending = match row.ending {
         Ending::Dropped => "dropped by",
         Ending::Quarantined => "quarantined by",
+        Ending::Redacted => "went on, redacted by",
     };
     let mut text = match &row.id {
+        Some(id) if row.ending == Ending::Redacted => format!("{id} {ending} {}", row.by),
         Some(id) => format!("{id} {ending} {} because {}", row.by, row.because),
         None => format!("a record {ending} {} because {}", row.by, row.because),
     };
@@ -88,6 +90,10 @@ fn sentence(row: &LedgerRow<'_>) -> String {
     }
     if let Some(detail) = &row.detail {
         text.push_str(&format!(": {detail}"));
+    }
+    let spans: Vec<String> = row.spans.iter().map(|(what, start, end)| format!("{what} {start}..{end}")).collect();
+    if !spans.is_empty() {
+        text.push_str(&format!(": {} (bytes of the text it was given)", spans.join(", ")));
     }
     text.push_str(&format!("\n    read by {} from {} at {}", row.source, row.file, row.at));
     if let Some(body) = &row.text {

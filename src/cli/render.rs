@@ -79,6 +79,10 @@ pub fn summary(tally: &Tally, order: &[String]) -> String {
         if reasons.len() > 3 {
             because.push("…".into());
         }
+        if !step.redacted.is_empty() {
+            let kinds: Vec<String> = step.redacted.iter().map(|(k, n)| format!("{k} {}", count(*n))).collect();
+            because.push(format!("(redacted {})", kinds.join(", ")));
+        }
         if step.panicked > 0 {
             because.push(format!("panicked {}", count(step.panicked)));
         }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 pub use field::{Field, FieldTable, FieldType, Fields, INNER, Typed, Value};
 pub use text::{Span, Text};
-pub use verdict::{Reason, Verdict};
+pub use verdict::{Mark, Reason, Verdict};
 
 /// One document on its way through the pipeline.
 #[derive(Debug, Clone)]
@@ -28,13 +28,23 @@ pub struct Document {
     pub rest: String,
     /// How often it is written: 1, unless a mixture repeats it.
     pub copies: u32,
+    /// What the step at hand took out of the text; the ledger takes it after each step.
+    pub marks: Vec<Mark>,
 }
 
 impl Document {
     /// A document just read from `origin`. `slots` is [`FieldTable::len`].
     pub fn new(origin: Origin, text: String) -> Self {
         let id = DocId::of(&origin, &text);
-        Self { id, origin, text: Text::new(text), fields: Fields::default(), rest: String::new(), copies: 1 }
+        Self {
+            id,
+            origin,
+            text: Text::new(text),
+            fields: Fields::default(),
+            rest: String::new(),
+            copies: 1,
+            marks: Vec::new(),
+        }
     }
 
     /// The `ordinal`-th part of this document: a document of its own with this text, from the same place and with the

@@ -20,6 +20,18 @@ pub struct Reason {
     pub limit: Option<f64>,
 }
 
+/// A piece of text that a stage took out, in bytes of the text the stage was given. The ledger keeps where and what kind it
+/// was, never what it said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    /// What kind of thing: a static word such as `email`.
+    pub what: &'static str,
+    /// Where it began.
+    pub start: u32,
+    /// Where it ended.
+    pub end: u32,
+}
+
 impl Verdict {
     /// Drops without a number.
     pub fn drop(word: &'static str) -> Self {

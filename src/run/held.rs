@@ -124,6 +124,7 @@ fn documents(columns: Vec<(String, Column)>, fields: &FieldTable) -> Vec<Documen
             fields: Default::default(),
             rest: String::new(),
             copies: 1,
+            marks: Vec::new(),
         })
         .collect();
     let mut shared = Shared::default();

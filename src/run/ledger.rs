@@ -1,4 +1,5 @@
-//! The ledger: one row for every record that did not reach the end, with where it was, which step stopped it and why.
+//! The ledger: one row for every record that did not reach the end, with where it was, which step stopped it and why; and
+//! one for every time a step took something out of a document's text.
 
 use std::borrow::Cow;
 use std::io::{BufRead, BufReader};
@@ -6,7 +7,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::doc::{Document, Reason};
+use crate::doc::{Document, Mark, Reason};
 use crate::error::{Error, Result};
 use crate::stage::BadRecord;
 
@@ -18,6 +19,8 @@ pub enum Ending {
     Dropped,
     /// It could not be read, or a stage panicked on it.
     Quarantined,
+    /// It went on, without what a step took out of its text.
+    Redacted,
 }
 
 /// One row.
@@ -52,6 +55,9 @@ pub struct LedgerRow<'r> {
     /// What exactly was wrong with a quarantined record.
     #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
     pub detail: Option<Cow<'r, str>>,
+    /// What was taken out: kind, first byte and end in the text that the step was given. Never what it said.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spans: Vec<(Cow<'r, str>, u32, u32)>,
     /// The document's text, if the pipeline keeps it (`keep: { dropped: all }`).
     #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
     pub text: Option<Cow<'r, str>>,
@@ -80,6 +86,14 @@ impl<'r> LedgerRow<'r> {
         }
     }
 
+    /// A document out of whose text `by` took `marks`.
+    pub fn redacted(doc: &'r Document, by: &'r str, marks: &[Mark]) -> Self {
+        Self {
+            spans: marks.iter().map(|m| (Cow::Borrowed(m.what), m.start, m.end)).collect(),
+            ..Self::of(doc, Ending::Redacted, by, REDACTED)
+        }
+    }
+
     fn of(doc: &'r Document, ending: Ending, by: &'r str, because: &'r str) -> Self {
         Self {
             ending,
@@ -92,6 +106,7 @@ impl<'r> LedgerRow<'r> {
             number: None,
             limit: None,
             detail: None,
+            spans: Vec::new(),
             text: None,
             bytes: None,
         }
@@ -111,6 +126,7 @@ impl<'r> LedgerRow<'r> {
             number: None,
             limit: None,
             detail: Some(Cow::Borrowed(&record.detail)),
+            spans: Vec::new(),
             text: None,
             bytes: Some(base64::engine::general_purpose::STANDARD.encode(&record.bytes).into()),
         }
@@ -126,6 +142,9 @@ impl<'r> LedgerRow<'r> {
 
 /// The reason of documents whose stage panicked.
 pub const PANICKED: &str = "panicked";
+
+/// The reason of rows about what was taken out of a text.
+pub const REDACTED: &str = "redacted";
 
 /// Gives every row of a task's ledger to `each`, until it returns `false`.
 pub fn read_ledger(path: &Path, each: &mut dyn FnMut(&LedgerRow<'_>) -> bool) -> Result<()> {

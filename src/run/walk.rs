@@ -192,6 +192,7 @@ impl<'p> Walker<'p> {
     ) -> Result<()> {
         let at = Cell::new(first);
         let mut clock = Instant::now();
+        let mut ledgered = Ok(());
         let ended = guarded(|| {
             for (index, step) in self.chain.steps.iter().enumerate().skip(first) {
                 at.set(index);
@@ -212,12 +213,19 @@ impl<'p> Walker<'p> {
                         Ended::Expanded(parts) => parts.len() as u64,
                     };
                 }
+                if !doc.marks.is_empty() {
+                    ledgered = out.redacted(&mut doc, index, &step.label);
+                    if ledgered.is_err() {
+                        return ended;
+                    }
+                }
                 if !matches!(ended, Ended::Kept) {
                     return ended;
                 }
             }
             Ended::Kept
         });
+        ledgered?;
         let index = at.get();
         let (Some(step), Some(counts)) = (self.chain.steps.get(index), out.steps.get_mut(index)) else {
             kept.push(doc);
@@ -333,6 +341,17 @@ impl Tallied {
     fn new(steps: usize, task: &OpenTask<'_>) -> Self {
         let count_bad = task.task.first_reading;
         Self { tally: Tally::default(), steps: vec![StepTally::default(); steps], ledger: Vec::new(), count_bad }
+    }
+
+    /// What a step took out of a text is counted by kind, and where it was goes into the ledger.
+    fn redacted(&mut self, doc: &mut Document, step: usize, label: &str) -> Result<()> {
+        let marks = std::mem::take(&mut doc.marks);
+        if let Some(counts) = self.steps.get_mut(step) {
+            for mark in &marks {
+                *counts.redacted.entry(mark.what.to_owned()).or_default() += 1;
+            }
+        }
+        LedgerRow::redacted(doc, label, &marks).append_to(&mut self.ledger)
     }
 
     /// A record that could not be read is counted where it is read first.

@@ -18,6 +18,9 @@ pub struct StepTally {
     /// Documents that stopped here, by reason.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub dropped: BTreeMap<String, u64>,
+    /// Pieces of text taken out here, by kind.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub redacted: BTreeMap<String, u64>,
     /// Documents that stopped here because the stage panicked on them.
     #[serde(default)]
     pub panicked: u64,
@@ -42,6 +45,9 @@ impl StepTally {
         self.nanos += other.nanos;
         for (reason, n) in &other.dropped {
             *self.dropped.entry(reason.clone()).or_default() += n;
+        }
+        for (what, n) in &other.redacted {
+            *self.redacted.entry(what.clone()).or_default() += n;
         }
     }
 }
@@ -121,7 +127,9 @@ mod tests {
         (0u64..99, 0u64..99, "[ab]", "[xy]").prop_map(|(read, n, reason, step)| {
             let mut tally = Tally { read, kept: n, ..Tally::default() };
             tally.quarantined.insert(reason.clone(), n);
-            tally.steps.entry(step).or_default().dropped.insert(reason, read);
+            let step = tally.steps.entry(step).or_default();
+            step.redacted.insert(reason.clone(), n);
+            step.dropped.insert(reason, read);
             tally
         })
     }
