@@ -45,6 +45,44 @@ impl JsonSchema for Paths {
     }
 }
 
+/// One text, or several to pick from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Texts(pub Vec<String>);
+
+impl<'de> Deserialize<'de> for Texts {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        struct Seen;
+        impl<'de> Visitor<'de> for Seen {
+            type Value = Texts;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text such as `<EMAIL>`, or a list of texts")
+            }
+            fn visit_str<E: serde::de::Error>(self, one: &str) -> Result<Texts, E> {
+                Ok(Texts(vec![one.to_owned()]))
+            }
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut seq: A) -> Result<Texts, A::Error> {
+                let mut all = Vec::new();
+                while let Some(one) = seq.next_element()? {
+                    all.push(one);
+                }
+                if all.is_empty() { Err(A::Error::custom("the list of texts is empty")) } else { Ok(Texts(all)) }
+            }
+        }
+        d.deserialize_any(Seen)
+    }
+}
+
+impl JsonSchema for Texts {
+    fn schema_name() -> Cow<'static, str> {
+        "Texts".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "description": "A text, or a list of texts to pick from.", "anyOf": [
+            { "type": "string" }, { "type": "array", "items": { "type": "string" }, "minItems": 1 } ] })
+    }
+}
+
 /// A number of bytes: `64MiB`, `1GB`, or a plain number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ByteSize(pub u64);

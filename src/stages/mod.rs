@@ -43,8 +43,16 @@ pub fn find(name: &str, place: Place) -> Option<&'static Entry> {
     catalog().find(|entry| entry.about.name == name && Place::of(entry.about.family) == place)
 }
 
-static FAMILIES: &[&[Entry]] =
-    &[read::STAGES, clean::STAGES, filter::STAGES, dedup::STAGES, mix::STAGES, encode::STAGES, write::STAGES];
+static FAMILIES: &[&[Entry]] = &[
+    read::STAGES,
+    clean::STAGES,
+    filter::STAGES,
+    redact::STAGES,
+    dedup::STAGES,
+    mix::STAGES,
+    encode::STAGES,
+    write::STAGES,
+];
 
 pub mod clean;
 pub mod dedup;
@@ -52,4 +60,5 @@ pub mod encode;
 pub mod filter;
 pub mod mix;
 pub mod read;
+pub mod redact;
 pub mod write;

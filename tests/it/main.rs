@@ -14,6 +14,7 @@ mod ledger;
 mod models;
 mod place;
 mod presets;
+mod redact;
 mod resume;
 mod rules;
 mod shards;

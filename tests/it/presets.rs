@@ -7,6 +7,9 @@ use crate::place::{Place, files, repository};
 /// What the variables that a preset needs are in the fixtures.
 const GIVEN: [(&str, &str); 1] = [("language_model", "models/lid.176.ftz")];
 
+/// Presets for source code.
+const CODE: [&str; 1] = ["starcoder"];
+
 /// The variables without a value in `preset`, which the file that uses it must give.
 fn needed(preset: &str) -> Vec<String> {
     let vars = preset.split_once("\nvars:\n").map_or("", |(_, rest)| rest);
@@ -36,10 +39,12 @@ fn every_preset_runs_on_the_fixtures_and_accounts_for_them() {
             })
             .collect();
         let place = Place::new();
-        let wet = root.join("fixtures/web/pages.warc.wet.gz");
+        // What a preset's documents are: source files, or pages.
+        let (reader, file) =
+            if CODE.contains(&name) { ("code", "code/lodash.tar.gz") } else { ("wet", "web/pages.warc.wet.gz") };
         let pipeline = format!(
-            "name: p\nread: {{ wet: {} }}\nsteps: [{{ use: {}, with: {{ {with} }} }}]\nwrite: {{ jsonl: {{ dir: out, compression: none }} }}\n",
-            wet.display(),
+            "name: p\nread: {{ {reader}: {} }}\nsteps: [{{ use: {}, with: {{ {with} }} }}]\nwrite: {{ jsonl: {{ dir: out, compression: none }} }}\n",
+            root.join("fixtures").join(file).display(),
             path.display()
         );
         place.write("p.yaml", pipeline);

@@ -8,6 +8,7 @@ pub static STAGES: &[Entry] = &[
     Entry::of::<extract_html::ExtractHtml>(),
     Entry::of::<fix_encoding::FixEncoding>(),
     Entry::of::<normalize_unicode::NormalizeUnicode>(),
+    Entry::of::<notebook::Notebook>(),
     Entry::of::<replace::Replace>(),
     Entry::of::<strip_boilerplate_lines::StripBoilerplateLines>(),
     Entry::of::<trim::Trim>(),
@@ -18,6 +19,7 @@ pub mod chunk;
 pub mod extract_html;
 pub mod fix_encoding;
 pub mod normalize_unicode;
+pub mod notebook;
 pub mod replace;
 pub mod strip_boilerplate_lines;
 pub mod trim;

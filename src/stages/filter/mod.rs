@@ -4,6 +4,7 @@ use crate::stage::Entry;
 
 /// The stages of this family, by name.
 pub static STAGES: &[Entry] = &[
+    Entry::of::<code_quality::CodeQuality>(),
     Entry::of::<compression_ratio::CompressionRatio>(),
     Entry::of::<entropy::Entropy>(),
     Entry::of::<fasttext::Fasttext>(),
@@ -16,12 +17,16 @@ pub static STAGES: &[Entry] = &[
     Entry::of::<perplexity::Perplexity>(),
     Entry::of::<redpajama_signals::RedpajamaSignals>(),
     Entry::of::<refinedweb_lines::RefinedwebLines>(),
+    Entry::of::<license::License>(),
+    Entry::of::<repository_license::RepositoryLicense>(),
     Entry::of::<stop_words::StopWords>(),
     Entry::of::<symbol_fraction::SymbolFraction>(),
     Entry::of::<unique_words::UniqueWords>(),
     Entry::of::<word_length::WordLength>(),
+    Entry::of::<word_list::WordList>(),
 ];
 
+pub mod code_quality;
 pub mod compression_ratio;
 pub mod entropy;
 pub mod fasttext;
@@ -29,12 +34,15 @@ pub mod gopher_quality;
 pub mod keep_if;
 pub mod language;
 pub mod length;
+pub mod license;
 pub mod madlad400;
 pub mod nemotron_cc;
 pub mod perplexity;
 pub mod redpajama_signals;
 pub mod refinedweb_lines;
+pub mod repository_license;
 pub mod stop_words;
 pub mod symbol_fraction;
 pub mod unique_words;
 pub mod word_length;
+pub mod word_list;

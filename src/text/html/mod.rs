@@ -1,8 +1,10 @@
 //! HTML → text: the main content of a page, or all of what it shows.
 
 mod plain;
+mod visible;
 
 pub use plain::{TooDeep, all_text};
+pub use visible::visible_chars;
 
 use trafilatura::{ExtractionFocus, Options};
 
