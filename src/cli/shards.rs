@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::{Failure, Outcome, WORLD, render};
 use crate::error::Error;
 use crate::stage::settings::ByteSize;
-use crate::tokens::{Format, ShardDir};
+use crate::tokens::{Format, ShardDir, Verified};
 
 /// What `tamis export` takes.
 #[derive(clap::Args)]
@@ -118,14 +118,18 @@ pub fn peek(arguments: &PeekArguments) -> Outcome {
 /// Reads a folder of shards again.
 pub fn verify(dir: &Path, json: bool) -> Outcome {
     let shards = ShardDir::open(dir)?;
-    let wrong = shards.verify()?;
+    let Verified { wrong, compared } = shards.verify()?;
     if json {
         render::json(&serde_json::json!({ "shards": shards.manifest.shards.len(), "tokens": shards.manifest.tokens,
-            "wrong": wrong }));
+            "compared": compared, "wrong": wrong }));
     } else {
         wrong.iter().for_each(|what| render::out(&format!("{what}\n")));
         let tokens = render::count(shards.manifest.tokens);
-        render::out(&format!("{} shards, {tokens} tokens: {} wrong\n", shards.manifest.shards.len(), wrong.len()));
+        let (shards, compared) = (shards.manifest.shards.len(), render::count(compared));
+        render::out(&format!(
+            "{shards} shards, {tokens} tokens, {compared} documents held against their text: {} wrong\n",
+            wrong.len()
+        ));
     }
     if wrong.is_empty() { Ok(()) } else { Err(Failure::Code(WORLD)) }
 }

@@ -85,6 +85,8 @@ fn typed(array: &ArrayRef, kind: ColumnType) -> Option<Column> {
             (matches!(plain, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View), DataType::LargeUtf8)
         }
         ColumnType::I64 => (plain.is_integer(), DataType::Int64),
+        // Whole numbers stay such: numbers are asked for, and integers are some.
+        ColumnType::F64 if plain.is_integer() => (true, DataType::Int64),
         ColumnType::F64 => (plain.is_numeric(), DataType::Float64),
         ColumnType::Bool => (*plain == DataType::Boolean, DataType::Boolean),
         ColumnType::Floats => (is_vector(plain), arrow_type(ColumnType::Floats)),

@@ -38,6 +38,13 @@ pub struct Pipeline {
     pub tests: Vec<Test>,
 }
 
+impl Pipeline {
+    /// Whether another flow takes the flow called `name`.
+    pub fn is_taken(&self, name: &str) -> bool {
+        self.flows.iter().any(|f| matches!(&f.inputs, Inputs::From(names) if names.iter().any(|(n, _)| n == name)))
+    }
+}
+
 /// One branch.
 #[derive(Clone)]
 pub struct Flow {

@@ -1,7 +1,7 @@
 //! Pipeline → plan.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{
@@ -42,6 +42,9 @@ fn passes(pipeline: &Pipeline, built: Built) -> Result<Plan> {
         if !flow.writes.is_empty() {
             let streams = passes.streams(pipeline, index)?;
             passes.write(flow, index, streams)?;
+        } else if !pipeline.is_taken(&flow.name) {
+            passes.streams(pipeline, index)?;
+            passes.end()?;
         }
     }
     let passes = passes.passes;
@@ -113,13 +116,21 @@ pub(super) struct Builder<'p> {
 impl<'p> Builder<'p> {
     /// Two writers in one folder would mix their files, or overwrite each other's.
     fn outputs(&mut self) {
-        let mut taken: BTreeSet<std::path::PathBuf> = BTreeSet::new();
+        let mut taken: BTreeSet<PathBuf> = BTreeSet::new();
         for (index, (flow, _)) in &self.flows {
-            let declared = self.pipeline.flows.get(*index).map(|f| f.writes.as_slice()).unwrap_or_default();
-            for (step, declared) in flow.writes.iter().zip(declared) {
-                let BuiltStage::Sink(sink) = &step.stage else { continue };
-                if !taken.insert(sink.dir().to_owned()) {
-                    let message = format!("another writer already writes to `{}`", sink.dir().display());
+            let Some(declared) = self.pipeline.flows.get(*index) else { continue };
+            let declared = declared.steps.iter().chain(&declared.writes);
+            for (step, declared) in flow.steps.iter().chain(&flow.writes).zip(declared) {
+                let dir = match &step.stage {
+                    BuiltStage::Sink(sink) => Some(sink.dir().to_owned()),
+                    BuiltStage::Global(global) => {
+                        global.files().first().and_then(|file| file.parent()).map(Path::to_owned)
+                    }
+                    _ => None,
+                };
+                let Some(dir) = dir else { continue };
+                if !taken.insert(dir.clone()) {
+                    let message = format!("another writer already writes to `{}`", dir.display());
                     let diagnostic = Diagnostic::new(&self.pipeline.files, declared.span, message);
                     self.found.push(diagnostic.hint("give each writer a `dir` of its own"));
                 }
@@ -348,9 +359,9 @@ impl Passes<'_> {
         loop {
             let BuiltStage::Global(last) = &self.built_step(flow, step + fused - 1)?.stage else { break };
             let next = self.built_flow(flow)?.steps.get(step + fused);
-            let Some(BuiltStep { stage: BuiltStage::Global(_), when: None, .. }) = next else { break };
+            let Some(BuiltStep { stage: BuiltStage::Global(next), when: None, .. }) = next else { break };
             let last_step = self.built_step(flow, step + fused - 1)?;
-            if !last.drops_by_row() || !last.keeps_text() || last_step.annotate.is_some() {
+            if !last.drops_by_row() || !last.keeps_text() || last_step.annotate.is_some() || next.gathers() {
                 break;
             }
             fused += 1;
@@ -396,8 +407,24 @@ impl Passes<'_> {
             })
             .collect();
         let pending = steps.enumerate().map(|(global, step)| Pending::Apply { pass, global, flow, step }).collect();
-        self.passes.push(Pass { id: format!("p{pass}"), tasks, chains, end: End::Barrier { globals, hold } });
+        self.passes.push(Pass {
+            id: format!("p{pass}"),
+            tasks,
+            chains,
+            end: End::Barrier { globals, hold, last: false },
+        });
         Ok(Stream { inputs, pending, after })
+    }
+
+    /// Ends a flow without writers at its last barrier: nothing is held, for nobody comes to read it.
+    fn end(&mut self) -> Result<()> {
+        match self.passes.last_mut().map(|pass| &mut pass.end) {
+            Some(End::Barrier { hold, last, .. }) => {
+                (*hold, *last) = (false, true);
+                Ok(())
+            }
+            _ => Err(Error::bug("a flow goes nowhere")),
+        }
     }
 
     /// Closes the last pass of a flow with its writers.

@@ -96,7 +96,7 @@ fn pass_view(plan: &Plan, index: usize, done: &dyn Fn(&str) -> bool) -> PassView
     let mut tasks: Vec<TaskView> = pass.tasks.iter().map(|t| task(t.id.clone(), describe(plan, &t.input))).collect();
     let (mut globals, mut writes, mut holds) = (Vec::new(), Vec::new(), false);
     match &pass.end {
-        End::Barrier { globals: steps, hold } => {
+        End::Barrier { globals: steps, hold, .. } => {
             holds = *hold;
             for (global, step) in steps.iter().enumerate() {
                 globals.push((step.label.clone(), step.partitions));

@@ -11,7 +11,7 @@ mod fingerprint;
 pub mod trial;
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::doc::{Document, FieldTable};
@@ -55,6 +55,13 @@ pub struct Pass {
     pub end: End,
 }
 
+impl Pass {
+    /// Whether the documents of this pass go no further.
+    pub fn is_last(&self) -> bool {
+        matches!(self.end, End::Write { .. } | End::Barrier { last: true, .. })
+    }
+}
+
 /// What follows a walk.
 pub enum End {
     /// Global stages that share the walk, in order.
@@ -63,6 +70,8 @@ pub enum End {
         globals: Vec<GlobalStep>,
         /// Whether documents are held for the next walk; otherwise its input is this walk's input.
         hold: bool,
+        /// Whether the flow ends here: its last stages only look at documents, and nobody writes them.
+        last: bool,
     },
     /// The flow's writers.
     Write {
@@ -221,12 +230,16 @@ impl Plan {
         format!("p{pass}-w{sink}")
     }
 
-    /// The final folders of every writer.
+    /// The final folders of every writer, and of global stages that write files.
     pub fn output_dirs(&self) -> BTreeSet<PathBuf> {
         let mut dirs = BTreeSet::new();
         for pass in &self.passes {
-            if let End::Write { sinks, .. } = &pass.end {
-                dirs.extend(sinks.iter().map(|s| s.sink.dir().to_owned()));
+            match &pass.end {
+                End::Write { sinks, .. } => dirs.extend(sinks.iter().map(|s| s.sink.dir().to_owned())),
+                End::Barrier { globals, .. } => {
+                    let files = globals.iter().flat_map(|g| g.global.files());
+                    dirs.extend(files.filter_map(|f| f.parent().map(Path::to_owned)));
+                }
             }
         }
         dirs

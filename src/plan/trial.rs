@@ -214,7 +214,7 @@ fn from_json(value: &Json, kind: FieldType) -> Option<Value> {
     match kind {
         FieldType::Str => value.as_str().map(|s| Value::Str(s.to_owned())),
         FieldType::I64 => value.as_i64().map(Value::I64),
-        FieldType::F64 => value.as_f64().map(Value::F64),
+        FieldType::F64 => value.as_i64().map(Value::I64).or_else(|| value.as_f64().map(Value::F64)),
         FieldType::Bool => value.as_bool().map(Value::Bool),
         FieldType::Floats => serde_json::from_value(value.clone()).ok().map(Value::Floats),
         FieldType::Tokens => serde_json::from_value(value.clone()).ok().map(Value::Tokens),

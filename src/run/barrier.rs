@@ -10,7 +10,7 @@ use super::found::{Found, SplitIdentity};
 use super::records::{DroppedRows, Partition};
 use super::{Context, Layout, Receipt, found};
 use crate::error::{Error, Result};
-use crate::io::atomic::write_whole;
+use crate::io::atomic::{Written, digest, write_whole};
 use crate::plan::{End, GlobalStep, Plan};
 use crate::stage::{Corpus, Links};
 
@@ -155,6 +155,10 @@ pub fn finish(plan: &Plan, pass: usize, global: usize, layout: &Layout) -> Resul
     let mut receipt = Receipt::new(&id, &step.fingerprint);
     receipt.notes = found.notes.clone();
     receipt.outputs = vec![found::write(&layout.found(&id), &step.fingerprint, &identities, &found)?];
+    for path in step.global.files() {
+        let (xxh3, bytes) = digest(&path)?;
+        receipt.outputs.push(Written { path, bytes, xxh3 });
+    }
     receipt.commit(layout)?;
     Ok(true)
 }

@@ -1,11 +1,12 @@
 //! Documents held between passes: Parquet, one row group for each morsel, so that any tool can open a half-way house.
 //!
-//! Columns are `id`, `source`, `file`, `at`, `text`, `rest`, `copies`, then every field of the plan as `field.NAME`.
+//! Columns are `id`, `source`, `file`, `at`, `text`, `rest`, `copies`, then every field of the plan as `field.NAME`; for numbers
+//! there is `integer.NAME` as well, for values that are whole numbers.
 
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::doc::{DocId, Document, FieldTable, Origin, Value};
+use crate::doc::{DocId, Document, FieldTable, FieldType, Origin, Value};
 use crate::error::{Error, Result};
 use crate::io::atomic::Written;
 use crate::io::columns::{Column, ColumnRef, ColumnType, Columns, EncodedGroup, GroupEncoder, GroupWriter};
@@ -25,7 +26,13 @@ fn columns(fields: &FieldTable) -> Columns {
     ];
     let mut columns: Columns = fixed.iter().map(|(name, kind)| ((*name).to_owned(), *kind)).collect();
     columns.extend(fields.iter().map(|(_, name, kind)| (format!("field.{name}"), column_type(kind))));
+    columns.extend(numbers(fields).map(|(_, name)| (format!("integer.{name}"), ColumnType::I64)));
     columns
+}
+
+/// Fields that hold numbers, whole or not.
+fn numbers(fields: &FieldTable) -> impl Iterator<Item = (u16, &str)> {
+    fields.iter().filter(|(_, _, kind)| *kind == FieldType::F64).map(|(slot, name, _)| (slot, name))
 }
 
 /// Encodes a morsel's documents as one row group, on any worker.
@@ -59,6 +66,7 @@ impl Encode for Encoder {
         ];
         let all_docs: Vec<&Document> = docs.iter().collect();
         all.extend(self.fields.iter().map(|(slot, _, kind)| field_column(&all_docs, slot, kind)));
+        all.extend(numbers(&self.fields).map(|(slot, _)| field_column(&all_docs, slot, FieldType::I64)));
         let encoded = group.encode(&all)?;
         Ok(Chunk { bytes: Vec::new(), extra: Some(Box::new(encoded)), docs: docs.len() as u64, tokens: 0 })
     }
@@ -129,7 +137,8 @@ fn documents(columns: Vec<(String, Column)>, fields: &FieldTable) -> Vec<Documen
         .collect();
     let mut shared = Shared::default();
     for (name, column) in columns {
-        match (name.strip_prefix("field."), column) {
+        let field = name.strip_prefix("field.").or_else(|| name.strip_prefix("integer."));
+        match (field, column) {
             (Some(field), column) => {
                 let Some((slot, _)) = fields.lookup(field) else { continue };
                 docs.iter_mut().zip(values(column)).for_each(|(d, v)| {
@@ -187,6 +196,8 @@ mod tests {
                 let mut doc = Document::new(Origin { source: "s".into(), file: text.as_str().into(), at }, text);
                 if let Some(i) = i { doc.set(n, i); }
                 if let Some(f) = f.filter(|f| !f.is_nan()) { doc.set(x, f); }
+                // A number may be a whole one.
+                if let (Some(i), None) = (i, f) { doc.fields.put(x.slot(), Value::I64(i)); }
                 doc.set(tokens, t);
                 doc.rest = "\"a\":1".into();
                 doc

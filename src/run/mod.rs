@@ -184,7 +184,7 @@ pub fn summarize(plan: &Plan, layout: &Layout) -> Result<Outcome> {
     for (index, pass) in plan.passes.iter().enumerate() {
         for task in &pass.tasks {
             let receipt = Receipt::require(layout, &task.id, &task.fingerprint)?;
-            sum.add(&counted(receipt.tally, task.first_reading, matches!(pass.end, End::Write { .. })));
+            sum.add(&counted(receipt.tally, task.first_reading, pass.is_last()));
             outcome.outputs.extend(receipt.parts.into_iter().flatten());
         }
         match &pass.end {
@@ -192,6 +192,7 @@ pub fn summarize(plan: &Plan, layout: &Layout) -> Result<Outcome> {
                 for (global, step) in globals.iter().enumerate() {
                     let receipt = Receipt::require(layout, &plan.finish_id(index, global), &step.fingerprint)?;
                     outcome.notes.extend(receipt.notes.into_iter().map(|note| (step.label.clone(), note)));
+                    outcome.outputs.extend(receipt.outputs);
                 }
             }
             End::Write { sinks, .. } => {
@@ -210,7 +211,7 @@ pub fn summarize(plan: &Plan, layout: &Layout) -> Result<Outcome> {
     Ok(outcome)
 }
 
-/// What of a task's tally counts for the run: records count as read once, and as kept where they are written.
+/// What of a task's tally counts for the run: records count as read once, and as kept where their flow ends.
 fn counted(mut tally: Tally, first_reading: bool, last: bool) -> Tally {
     if !first_reading {
         tally.read = 0;

@@ -262,7 +262,7 @@ impl Files {
             .map_err(|e| Error::world(format!("cannot start compressing the ledger: {e}")))?;
         let mut files = Self { ledger, held: None, records: Vec::new(), sinks: Vec::new() };
         match &pass.end {
-            End::Barrier { globals, hold } => {
+            End::Barrier { globals, hold, .. } => {
                 if *hold {
                     files.held = Some(held::Part::create(&layout.held(&task.id), &plan.fields)?);
                 }

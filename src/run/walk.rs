@@ -95,7 +95,7 @@ impl<'p> Walker<'p> {
         let chain = pass.chains.get(chain).ok_or_else(|| Error::bug("a task names no chain"))?;
         let stages = chain.steps.iter().map(fresh).collect();
         let ends = match &pass.end {
-            End::Barrier { globals, hold } => Ends::Barrier {
+            End::Barrier { globals, hold, .. } => Ends::Barrier {
                 mappers: globals
                     .iter()
                     .map(|g| Ok((g.global.mapper(&plan.fields)?, g.when.as_ref(), g.global.record_bytes())))
@@ -267,6 +267,9 @@ impl<'p> Walker<'p> {
                     let mut records = MorselRecords::new(*record_bytes);
                     for (row, doc) in kept.iter().enumerate().filter(|(_, doc)| when.is_none_or(|holds| holds(doc))) {
                         mapper.map(doc, records.at(row as u32));
+                    }
+                    if let Some(last) = kept.len().checked_sub(1) {
+                        mapper.flush(records.at(last as u32));
                     }
                     all.push(records);
                 }

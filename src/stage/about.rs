@@ -54,6 +54,8 @@ pub struct About {
     pub reasons: &'static [(&'static str, &'static str)],
     /// Fields it writes by default, with what they mean (units included).
     pub fields: &'static [(&'static str, &'static str)],
+    /// Whether it writes files of its own and only looks at documents: a flow may end with it.
+    pub ends: bool,
     /// Examples that are documentation and tests.
     pub examples: &'static [Example],
 }
@@ -61,7 +63,17 @@ pub struct About {
 impl About {
     /// A card with nothing but its name; use with struct update syntax.
     pub const fn new(name: &'static str, family: Family, summary: &'static str) -> Self {
-        Self { name, version: 1, family, summary, shorthand: None, reasons: &[], fields: &[], examples: &[] }
+        Self {
+            name,
+            version: 1,
+            family,
+            summary,
+            shorthand: None,
+            reasons: &[],
+            fields: &[],
+            ends: false,
+            examples: &[],
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Fields as columns: what tables that hold documents have in common.
 
-use crate::doc::{Document, FieldType, Value};
+use crate::doc::{Document, FieldType, Typed, Value};
 use crate::io::columns::{Column, ColumnRef, ColumnType};
 
 /// The type of the column that holds fields of this type.
@@ -23,7 +23,7 @@ pub fn field_column<'d>(docs: &[&'d Document], slot: u16, kind: FieldType) -> Co
             ColumnRef::Str(values.map(|v| if let Value::Str(s) = v { Some(s.as_str()) } else { None }).collect())
         }
         FieldType::I64 => ColumnRef::I64(values.map(|v| if let Value::I64(n) = v { Some(*n) } else { None }).collect()),
-        FieldType::F64 => ColumnRef::F64(values.map(|v| if let Value::F64(n) = v { Some(*n) } else { None }).collect()),
+        FieldType::F64 => ColumnRef::F64(values.map(f64::from_value).collect()),
         FieldType::Bool => {
             ColumnRef::Bool(values.map(|v| if let Value::Bool(b) = v { Some(*b) } else { None }).collect())
         }

@@ -6,6 +6,7 @@
 //! split and refuses findings that do not belong to their split.
 
 use std::io::BufRead;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::doc::{DocRef, Document, FieldTable, Verdict};
@@ -39,12 +40,28 @@ pub trait Global: Send + Sync {
     fn keeps_text(&self) -> bool {
         true
     }
+    /// Whether a record tells of many documents at once, so that it cannot be left out with one of them: then no stage
+    /// that drops shares the walk before it.
+    fn gathers(&self) -> bool {
+        false
+    }
+    /// The files that [`Global::finish`] writes, in a folder of their own. A stage that has any only looks: every
+    /// document goes on as it came, and a flow may end with it.
+    fn files(&self) -> Vec<PathBuf> {
+        Vec::new()
+    }
 }
 
 /// One worker's mapper.
 pub trait Mapper: Send {
     /// Emits the document's records.
     fn map(&mut self, doc: &Document, out: &mut dyn Records);
+
+    /// Emits what was gathered over the documents since the last call. Called after each morsel: what is in one depends
+    /// on the input alone.
+    fn flush(&mut self, out: &mut dyn Records) {
+        let _ = out;
+    }
 }
 
 /// Where records go.

@@ -22,6 +22,7 @@ mod entry;
 pub mod expr;
 mod global;
 pub mod keys;
+pub mod pieces;
 pub mod ranks;
 pub mod rules;
 pub mod settings;

@@ -109,6 +109,9 @@ impl Built {
                 emitted.at = DocRef { split: split as u32, row: row as u32 };
                 mapper.map(doc, &mut emitted);
             }
+            if !docs.is_empty() {
+                mapper.flush(&mut emitted);
+            }
         }
         Ok(emitted.parts)
     }

@@ -247,7 +247,7 @@ impl Known {
 }
 
 /// `text` in NFC, by the library's tables where it is not certain that nothing changes.
-fn nfc(text: &str) -> Cow<'_, str> {
+pub fn nfc(text: &str) -> Cow<'_, str> {
     // No character below U+0300, whose first byte is 0xcc, changes in NFC.
     let low = text.bytes().all(|b| b < 0xcc);
     if low || unicode_normalization::is_nfc_quick(text.chars()) == unicode_normalization::IsNormalized::Yes {

@@ -22,9 +22,13 @@ pub struct TokenDocument<'d> {
     pub place: &'d str,
     /// Its ids.
     pub ids: &'d [u32],
+    /// Which shards it goes to; empty if there are only those for all.
+    pub part: &'d str,
+    /// xxh3-64 of the text that the ids are of, if it is known; otherwise 0.
+    pub text: u64,
 }
 
-const HEAD: usize = 16 + 4 + 4 + 4 + 4;
+const HEAD: usize = 16 + 4 + 4 + 4 + 4 + 8 + 4;
 
 impl TokenDocument<'_> {
     /// Appends it to `out`.
@@ -33,8 +37,11 @@ impl TokenDocument<'_> {
         for number in [self.copy, self.source.len() as u32, self.place.len() as u32, self.ids.len() as u32] {
             out.extend(number.to_le_bytes());
         }
+        out.extend(self.text.to_le_bytes());
+        out.extend((self.part.len() as u32).to_le_bytes());
         out.extend(self.source.bytes());
         out.extend(self.place.bytes());
+        out.extend(self.part.bytes());
         out.extend(self.ids.iter().flat_map(|id| id.to_le_bytes()));
     }
 }
@@ -63,7 +70,7 @@ impl Record {
             *head = first[0];
             from.read_exact(rest).map_err(io)?;
         }
-        let body = self.number(20) + self.number(24) + 4 * self.number(28);
+        let body = self.number(20) + self.number(24) + self.number(40) + 4 * self.number(28);
         self.bytes.resize(HEAD + body, 0);
         from.read_exact(self.bytes.get_mut(HEAD..).unwrap_or_default()).map_err(io)?;
         Ok(true)
@@ -74,16 +81,19 @@ impl Record {
     }
 
     fn visit(&self, ids: &mut Vec<u32>, visit: Visit<'_>) -> Result<()> {
-        let (source, place) = (self.number(20), self.number(24));
+        let (source, place, part) = (self.number(20), self.number(24), self.number(40));
         let text = |from: usize, length: usize| {
             self.bytes.get(from..from + length).and_then(|b| std::str::from_utf8(b).ok()).unwrap_or_default()
         };
-        let body = self.bytes.get(HEAD + source + place..).unwrap_or_default();
+        let body = self.bytes.get(HEAD + source + place + part..).unwrap_or_default();
         ids.clear();
         ids.extend(body.chunks_exact(4).map(|b| u32::from_le_bytes(b.try_into().unwrap_or_default())));
         let id = self.bytes.get(..16).and_then(|b| b.try_into().ok()).map_or(0, u128::from_le_bytes);
         let copy = self.number(16) as u32;
-        visit(&TokenDocument { id, copy, source: text(HEAD, source), place: text(HEAD + source, place), ids })
+        let digest = self.bytes.get(32..40).and_then(|b| b.try_into().ok()).map_or(0, u64::from_le_bytes);
+        let part = text(HEAD + source + place, part);
+        let (source, place) = (text(HEAD, source), text(HEAD + source, place));
+        visit(&TokenDocument { id, copy, source, place, part, ids, text: digest })
     }
 }
 
@@ -166,7 +176,8 @@ mod tests {
             for (number, some) in documents.chunks(cut).enumerate() {
                 let mut bytes = Vec::new();
                 some.iter().for_each(|(id, ids)| {
-                    TokenDocument { id: *id, copy: 0, source: "web", place: "é#1", ids }.write(&mut bytes)
+                    TokenDocument { id: *id, copy: 0, source: "web", place: "é#1", part: "x", ids, text: *id as u64 }
+                        .write(&mut bytes)
                 });
                 let path = dir.path().join(format!("{cut}-{number}"));
                 std::fs::write(&path, bytes).unwrap();
@@ -174,7 +185,7 @@ mod tests {
             }
             let mut seen = Vec::new();
             in_order(&parts, seed, memory, dir.path(), &mut |d| {
-                assert_eq!((d.source, d.place), ("web", "é#1"));
+                assert_eq!((d.source, d.place, d.part, d.text), ("web", "é#1", "x", d.id as u64));
                 seen.push((d.id, d.ids.to_vec()));
                 Ok(())
             })

@@ -71,7 +71,12 @@ impl Packer {
             let (piece, after) = rest.split_at(room.min(rest.len()));
             rest = after;
             self.held += piece.len();
-            self.pieces.push((piece.to_vec(), Segment { tokens: piece.len() as u64, of: segment.of.clone() }));
+            let mut of = segment.of.clone();
+            if let Some(of) = of.as_mut().filter(|_| piece.len() < ids.len()) {
+                // Part of a document is not its text.
+                of.text = 0;
+            }
+            self.pieces.push((piece.to_vec(), Segment { tokens: piece.len() as u64, of }));
             let full = match self.how {
                 How::BestFit => WINDOW.max(self.length),
                 How::Concatenate => self.length,
@@ -161,7 +166,7 @@ mod tests {
             Ok(())
         };
         for (number, tokens) in lengths.iter().enumerate() {
-            let of = Origin { id: number as u128, source: "a".into(), place: "p".into() };
+            let of = Origin { id: number as u128, source: "a".into(), place: "p".into(), text: 0 };
             let segment = Segment { tokens: *tokens as u64, of: Some(of) };
             packer.push(&vec![number as u32 + 100; *tokens], &segment, &mut emit).unwrap();
         }

@@ -152,6 +152,9 @@ impl ShardWriter {
         let hash = xxhash_rust::xxh3::xxh3_64_with_seed(&document.id.to_le_bytes(), 0x7661_6c69);
         let validates = (hash as f64) < spec.validation * u64::MAX as f64;
         let mut name = spec.name.clone();
+        if !document.part.is_empty() {
+            name = format!("{name}_{}", file_name(document.part));
+        }
         if spec.per_source {
             name = format!("{name}_{}", document.source);
         }
@@ -173,7 +176,8 @@ impl ShardWriter {
         };
         amount.documents += 1;
         amount.tokens += document.ids.len() as u64;
-        let of = Origin { id: document.id, source: document.source.into(), place: document.place.into() };
+        let (source, place) = (document.source.into(), document.place.into());
+        let of = Origin { id: document.id, source, place, text: document.text };
         let segment = Segment { tokens: document.ids.len() as u64, of: Some(of) };
         let name = self.group_of(document);
         let Group { packer, out } = self.group(name);
@@ -296,6 +300,12 @@ impl GroupOut {
     }
 }
 
+/// `text` without what file systems take amiss.
+fn file_name(text: &str) -> String {
+    let plain = |c: char| if c.is_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '-' };
+    text.chars().take(80).map(plain).collect()
+}
+
 /// The list that the framework takes to blend shards: weights are their tokens.
 fn blend(dir: &Path, manifest: &Manifest) -> Result<Option<Written>> {
     let shards = manifest.shards.iter().filter(|s| !s.group.ends_with("_val"));
@@ -350,7 +360,7 @@ fn card(name: &str, manifest: &Manifest) -> String {
 const ROWS: usize = 1 << 15;
 
 /// Which document lies where in a shard, as Parquet: exclusive end in tokens, id, source and place of each stretch of
-/// tokens; padding has neither of the last three.
+/// tokens, and for a sample the digest of its text; padding has none but the first.
 struct DocumentIndex {
     encoder: GroupEncoder,
     file: GroupWriter,
@@ -364,6 +374,7 @@ impl DocumentIndex {
             ("id".to_owned(), ColumnType::Str),
             ("source".to_owned(), ColumnType::Str),
             ("place".to_owned(), ColumnType::Str),
+            ("text_xxh3".to_owned(), ColumnType::Str),
         ];
         let (encoder, file) = (GroupEncoder::new(&columns)?, GroupWriter::create(path, &columns)?);
         Ok(Self { encoder, file, rows: Vec::new() })
@@ -378,11 +389,14 @@ impl DocumentIndex {
         let rows = std::mem::take(&mut self.rows);
         let ids: Vec<Option<String>> =
             rows.iter().map(|(_, of)| of.as_ref().map(|o| format!("{:032x}", o.id))).collect();
+        let text = |of: &Origin| (of.text != 0).then(|| format!("{:016x}", of.text));
+        let texts: Vec<Option<String>> = rows.iter().map(|(_, of)| of.as_ref().and_then(text)).collect();
         let group = self.encoder.encode(&[
             ColumnRef::I64(rows.iter().map(|(end, _)| Some(*end as i64)).collect()),
             ColumnRef::Str(ids.iter().map(Option::as_deref).collect()),
             ColumnRef::Str(rows.iter().map(|(_, of)| of.as_ref().map(|o| &*o.source)).collect()),
             ColumnRef::Str(rows.iter().map(|(_, of)| of.as_ref().map(|o| &*o.place)).collect()),
+            ColumnRef::Str(texts.iter().map(Option::as_deref).collect()),
         ])?;
         self.file.append(group)
     }
@@ -446,16 +460,19 @@ impl ShardDir {
                 Some(Column::Str(ids)),
                 Some(Column::Str(sources)),
                 Some(Column::Str(places)),
-            ) = (columns.next(), columns.next(), columns.next(), columns.next())
+                Some(Column::Str(texts)),
+            ) = (columns.next(), columns.next(), columns.next(), columns.next(), columns.next())
             else {
                 return Err(damaged());
             };
-            for (((end, id), source), place) in ends.into_iter().zip(ids).zip(sources).zip(places) {
+            let texts = texts.into_iter().map(|t| t.and_then(|t| u64::from_str_radix(&t, 16).ok()).unwrap_or(0));
+            for ((((end, id), source), place), text) in ends.into_iter().zip(ids).zip(sources).zip(places).zip(texts) {
                 let end = end.and_then(|e| u64::try_from(e).ok()).filter(|e| *e >= start).ok_or_else(damaged)?;
                 let of = id.and_then(|id| u128::from_str_radix(&id, 16).ok()).map(|id| Origin {
                     id,
                     source: source.unwrap_or_default().into(),
                     place: place.unwrap_or_default().into(),
+                    text,
                 });
                 all.push(Segment { tokens: end - start, of });
                 start = end;
@@ -535,30 +552,31 @@ impl ShardDir {
         writer.finish_as(packing, Some(manifest)).map(|(written, _)| written)
     }
 
-    /// Reads everything again: digests, ids below the vocabulary's size, boundaries, and that documents decode to text.
-    /// Gives what is wrong, a sentence each.
-    pub fn verify(&self) -> Result<Vec<String>> {
-        let mut wrong = Vec::new();
+    /// Reads everything again: digests, ids below the vocabulary's size, boundaries, that documents decode to text, and a
+    /// sample to the text it was made of.
+    pub fn verify(&self) -> Result<Verified> {
+        let mut found = Verified::default();
         let tokenizer = self.tokenizer()?;
         for shard in &self.manifest.shards {
             for file in &shard.files {
                 let path = self.dir.join(&file.name);
                 match crate::io::atomic::digest(&path) {
-                    Err(error) => wrong.push(error.to_string()),
+                    Err(error) => found.wrong.push(error.to_string()),
                     Ok((xxh3, bytes)) if bytes != file.bytes || format!("{xxh3:016x}") != file.xxh3 => {
-                        wrong.push(format!("`{}` has other bytes than the manifest says", path.display()));
+                        found.wrong.push(format!("`{}` has other bytes than the manifest says", path.display()));
                     }
                     Ok(_) => {}
                 }
             }
             if self.manifest.format.payload().is_some() {
-                self.verify_ids(shard, &tokenizer, &mut wrong)?;
+                self.verify_ids(shard, &tokenizer, &mut found)?;
             }
         }
-        Ok(wrong)
+        Ok(found)
     }
 
-    fn verify_ids(&self, shard: &ShardSummary, tokenizer: &Tokenizer, wrong: &mut Vec<String>) -> Result<()> {
+    fn verify_ids(&self, shard: &ShardSummary, tokenizer: &Tokenizer, found: &mut Verified) -> Result<()> {
+        let wrong = &mut found.wrong;
         let segments = match self.segments(shard) {
             Ok(segments) => segments,
             Err(error) => {
@@ -579,11 +597,20 @@ impl ShardDir {
                 wrong.push(format!("`{}` has the id {id} in document {number}, beyond the vocabulary", shard.name));
                 return Ok(());
             }
-            // Decoding is slow: every hundredth document is read as text. Pieces may begin within a character.
-            if number % 100 == 0 && segment.of.is_some() {
-                let text = tokenizer.decode(&document);
+            // Decoding is slow: the sample and every hundredth document are read as text. Pieces may begin within a character.
+            let known = segment.of.as_ref().map_or(0, |of| of.text);
+            if segment.of.is_some() && (known != 0 || number % 100 == 0) {
+                let text = tokenizer.decode(self.manifest.tokenizer.inner(&document));
                 let damaged = text.matches('\u{fffd}').count();
-                if damaged * 4 > text.chars().count() {
+                if known != 0 {
+                    found.compared += 1;
+                    if text_digest(&text) != known {
+                        wrong.push(format!(
+                            "document {number} of `{}` decodes to another text than its own",
+                            shard.name
+                        ));
+                    }
+                } else if damaged * 4 > text.chars().count() {
                     wrong.push(format!("document {number} of `{}` does not decode to text", shard.name));
                 }
             }
@@ -591,6 +618,20 @@ impl ShardDir {
         }
         Ok(())
     }
+}
+
+/// What was found by reading shards again.
+#[derive(Debug, Default)]
+pub struct Verified {
+    /// What is wrong, a sentence each.
+    pub wrong: Vec<String>,
+    /// Documents whose ids were decoded and held against the digest of their text.
+    pub compared: u64,
+}
+
+/// The digest by which a document's text is known again; never 0.
+pub fn text_digest(text: &str) -> u64 {
+    xxhash_rust::xxh3::xxh3_64(text.as_bytes()).max(1)
 }
 
 /// How many stretches make up a row of `length` tokens.

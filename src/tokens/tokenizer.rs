@@ -84,8 +84,24 @@ impl Tokenizer {
                 format!("byte-level BPE with the pattern of {}, {ids} ids, encoded by hand", known.bpe.pattern().name())
             }
             Way::Library(_, why) => {
-                format!("{ids} ids, encoded by the library `tokenizers`, many times slower: {why}")
+                let family = self.family();
+                format!("{family}, {ids} ids, encoded by the library `tokenizers`, many times slower: {why}")
             }
+        }
+    }
+
+    /// What kind of tokenizer it is.
+    pub fn family(&self) -> &'static str {
+        use tokenizers::ModelWrapper;
+        match &self.0.way {
+            Way::Own(_) => "byte-level BPE",
+            Way::Library(library, _) => match library.get_model() {
+                ModelWrapper::BPE(bpe) if bpe.byte_fallback => "SentencePiece-style BPE",
+                ModelWrapper::BPE(_) => "BPE",
+                ModelWrapper::Unigram(_) => "Unigram",
+                ModelWrapper::WordPiece(_) => "WordPiece",
+                ModelWrapper::WordLevel(_) => "WordLevel",
+            },
         }
     }
 
@@ -301,10 +317,38 @@ mod tests {
         let loaded = Tokenizer::load(&path, false).unwrap();
         assert_eq!(loaded.falls_back_because(), Some("its normalizer is `NFKC`"));
         assert!(loaded.describe().contains("encoded by the library"));
-        std::fs::write(&path, "{}").unwrap();
-        assert!(Tokenizer::load(&path, false).is_err());
+        let whole = json.to_string();
+        json["normalizer"] = serde_json::Value::Null;
+        json["model"]["vocab"]["Ġworld"] = 3_000_000_000u32.into();
+        let beyond = json.to_string();
+        for (damaged, why) in
+            [("{}", "can be loaded"), (&whole[..90_000], "can be loaded"), (&beyond, "2^31 and above")]
+        {
+            std::fs::write(&path, damaged).unwrap();
+            let error = Tokenizer::load(&path, false).err().unwrap().to_string();
+            assert!(error.contains(why), "{error}");
+        }
         std::fs::write(&path, "aGVsbG8= 0\nIQ== 1\n").unwrap();
         assert!(Tokenizer::load(&path, false).err().unwrap().to_string().contains("has 2 tokens"));
+    }
+
+    /// Recorded with `fixtures/goldens/tiny_tokenizers.py`.
+    #[test]
+    fn other_families_are_recognized_and_have_the_librarys_ids() {
+        let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/goldens/tiny_tokenizers");
+        let goldens: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(format!("{dir}/ids.json")).unwrap()).unwrap();
+        for (name, family) in [("llama", "SentencePiece-style BPE"), ("t5", "Unigram"), ("bert", "WordPiece")] {
+            let tokenizer = Tokenizer::load(Path::new(&format!("{dir}/{name}.json")), false).unwrap();
+            assert_eq!(tokenizer.family(), family);
+            let told = tokenizer.describe();
+            assert!(told.starts_with(family) && told.contains("encoded by the library"), "{told}");
+            for golden in goldens[name].as_array().unwrap() {
+                let (text, mut ids) = (golden["text"].as_str().unwrap(), Vec::new());
+                assert!(tokenizer.encoder().encode_into(text, &mut ids));
+                assert_eq!(serde_json::json!(ids), golden["ids"], "{name}: {text:?}");
+            }
+        }
     }
 
     #[test]

@@ -20,3 +20,4 @@ mod rules;
 mod shards;
 mod substrings;
 mod tables;
+mod training;

@@ -109,3 +109,18 @@ fn code_is_read_out_of_parquet_by_row() {
     let rows = place.ledger("runs/p");
     assert_eq!((rows.len(), rows[0].at, &*rows[0].because), (1, 1200, "bad_archive"));
 }
+
+#[test]
+fn a_number_that_a_step_looks_at_is_written_as_it_was_read() {
+    let place = Place::new();
+    let lines = "{\"text\":\"a  b\",\"stars\":5}\n{\"text\":\"c\",\"stars\":9007199254740993}\n{\"text\":\"d\",\"stars\":0.5}\n";
+    place.write("a.jsonl", lines);
+    let steps = "steps:\n  - normalize_unicode\n  - length: { min_chars: 1 }\n    when: stars >= 0.5\n  - exact\n";
+    let write = "write: { jsonl: { dir: out, compression: none } }\n";
+    place.write("p.yaml", format!("read: {{ jsonl: a.jsonl }}\n{steps}{write}"));
+    place.tamis(&["run", "p.yaml"]).done();
+    let text = std::fs::read_to_string(&crate::place::files(&place.path("out"))[0]).unwrap();
+    for stars in ["\"stars\":5,", "\"stars\":9007199254740993,", "\"stars\":0.5,"] {
+        assert!(text.contains(stars), "{text}");
+    }
+}

@@ -297,7 +297,8 @@ impl Loader<'_> {
         }
         for flow in flows {
             let is_taken = taken.contains_key(flow.name.as_str());
-            if flow.writes.is_empty() && !is_taken && self.found.is_empty() {
+            let ends = flow.steps.last().is_some_and(|step| step.entry.about.ends);
+            if flow.writes.is_empty() && !is_taken && !ends && self.found.is_empty() {
                 self.hint(
                     flow.span,
                     format!("the flow `{}` goes nowhere", flow.name),

@@ -241,6 +241,8 @@ impl Settings for Encode {
             xxh3: format!("{:032x}", file.digest),
             size: tokenizer.vocab_size(),
             eos: eos.or_else(|| tokenizer.eos_id()),
+            before: around.before,
+            after: around.after,
             path: self.tokenizer.clone(),
         });
         let (tokens, count) = (cx.writes("tokens")?, cx.writes("token_count")?);

@@ -217,7 +217,8 @@ fn typed(raw: &str, kind: FieldType) -> Option<Value> {
     match kind {
         FieldType::Str => serde_json::from_str(raw).ok().map(Value::Str),
         FieldType::I64 => serde_json::from_str(raw).ok().map(Value::I64),
-        FieldType::F64 => serde_json::from_str(raw).ok().map(Value::F64),
+        // A whole number stays one, though it is read as a number: it is written back as it came.
+        FieldType::F64 => typed(raw, FieldType::I64).or_else(|| serde_json::from_str(raw).ok().map(Value::F64)),
         FieldType::Bool => serde_json::from_str(raw).ok().map(Value::Bool),
         FieldType::Floats => serde_json::from_str(raw).ok().map(Value::Floats),
         FieldType::Tokens => None,
@@ -321,6 +322,8 @@ mod tests {
         let doc = read(line).remove(0).unwrap();
         assert_eq!(doc.rest, r#""id":"x","m":{"a": [1, 2]},"k\"":1e3"#);
         assert_eq!(doc.fields.slot(0), &Value::F64(1.5));
+        let doc = read(br#"{"text":"t","score":9007199254740993}"#).remove(0).unwrap();
+        assert_eq!(doc.fields.slot(0), &Value::I64(9_007_199_254_740_993));
         let doc = read(br#"{"text":"t","score":"high"}"#).remove(0).unwrap();
         assert_eq!(doc.rest, r#""score":"high""#);
     }

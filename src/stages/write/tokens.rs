@@ -6,17 +6,19 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::doc::{Document, Field, FieldTable};
+use crate::doc::{Document, Field, FieldTable, FieldType};
 use crate::error::{Error, Result};
 use crate::io::atomic::{AtomicFile, Written};
 use crate::stage::settings::{ByteSize, Fraction};
 use crate::stage::{About, Build, Chunk, Encode, Family, Part, PartPlace, Settings, Sink, Stage};
-use crate::tokens::{Format, Pack, ShardSpec, ShardWriter, TokenDocument, Tokenizer, in_order};
+use crate::tokens::{
+    Format, Pack, ShardSpec, ShardWriter, TokenDocument, Tokenizer, Vocabulary, in_order, text_digest,
+};
 
 /// Settings of the writer `tokens`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -42,6 +44,9 @@ pub struct WriteTokens {
     /// Rows of a fixed length instead of documents.
     #[serde(default)]
     pub pack: Option<Pack>,
+    /// A field whose values have shards of their own, such as the `phase` of `mix`.
+    #[serde(default)]
+    pub by: Option<String>,
     /// Shards of their own for each source, for blending while training.
     #[serde(default)]
     pub per_source: bool,
@@ -71,7 +76,10 @@ impl Settings for WriteTokens {
     fn build(self, cx: &mut Build<'_>) -> Result<Stage> {
         let tokens = cx.reads("tokens").map_err(|e| e.hint("add the step `encode: { tokenizer: … }` before it"))?;
         let pieces = cx.reads_if_written("token_pieces")?;
-        let url = cx.reads_if_written("url")?;
+        // Any reader that has a URL may load it: the index names documents by it.
+        let is_text = cx.table().lookup("url").is_none_or(|(_, kind)| kind == FieldType::Str);
+        let url = if is_text { Some(cx.may_read("url")?) } else { None };
+        let by = self.by.as_deref().map(|field| cx.reads(field)).transpose()?;
         let vocabulary = Arc::new(cx.vocabulary()?);
         let width = self.format.width(vocabulary.size, self.width).map_err(|e| e.with("writer", "tokens"))?;
         let pack = match &self.pack {
@@ -85,6 +93,8 @@ impl Settings for WriteTokens {
                     Some(token) => Tokenizer::load(&vocabulary.path, false)?.token_id(token),
                     None => vocabulary.eos,
                 };
+                // Where a mask says what is learnt, anything may stand for padding.
+                let pad = pad.or((pack.pad_token.is_none() && self.format.masks()).then_some(0));
                 let pad = pad.ok_or_else(|| {
                     Error::pipeline("`tokens`: there is no token to fill rows up with")
                         .hint("name one of the tokenizer's: `pack: { length: …, pad_token: … }`")
@@ -104,7 +114,7 @@ impl Settings for WriteTokens {
             validation: self.validation.0,
             shuffle: self.shuffle,
         };
-        Ok(Stage::Sink(Arc::new(Running { spec, memory: cx.memory, tokens, pieces, url })))
+        Ok(Stage::Sink(Arc::new(Running { spec, memory: cx.memory, tokens, pieces, url, by, decoder: Arc::default() })))
     }
 }
 
@@ -115,6 +125,9 @@ struct Running {
     /// Lengths of the pieces that long documents were split into.
     pieces: Option<Field<Vec<u32>>>,
     url: Option<Field<String>>,
+    by: Option<Field<String>>,
+    /// Decodes the sample; loaded when the first of it comes.
+    decoder: Arc<OnceLock<Option<Tokenizer>>>,
 }
 
 impl Sink for Running {
@@ -123,7 +136,14 @@ impl Sink for Running {
     }
 
     fn encoder(&self, _: &Arc<FieldTable>) -> Result<Box<dyn Encode>> {
-        Ok(Box::new(Encoder { tokens: self.tokens, pieces: self.pieces, url: self.url }))
+        Ok(Box::new(Encoder {
+            tokens: self.tokens,
+            pieces: self.pieces,
+            url: self.url,
+            by: self.by,
+            vocabulary: self.spec.vocabulary.clone(),
+            decoder: self.decoder.clone(),
+        }))
     }
 
     fn part(&self, place: &PartPlace, _: &Arc<FieldTable>) -> Result<Box<dyn Part>> {
@@ -144,6 +164,25 @@ struct Encoder {
     tokens: Field<Vec<u32>>,
     pieces: Option<Field<Vec<u32>>>,
     url: Option<Field<String>>,
+    by: Option<Field<String>>,
+    vocabulary: Arc<Vocabulary>,
+    decoder: Arc<OnceLock<Option<Tokenizer>>>,
+}
+
+/// One document in so many, by its id, is decoded again, so that its text can be known from its shard.
+const SAMPLE: u128 = 16;
+
+impl Encoder {
+    /// The digest of the document's text if it is one of the sample and its ids give the text back: not if it was normalized,
+    /// cut, or its middle moved.
+    fn digest(&self, doc: &Document, ids: &[u32]) -> u64 {
+        if !doc.id.0.is_multiple_of(SAMPLE) {
+            return 0;
+        }
+        let decoder = self.decoder.get_or_init(|| Tokenizer::load(&self.vocabulary.path, false).ok());
+        let text = decoder.as_ref().map(|d| d.decode(self.vocabulary.inner(ids)));
+        if text.is_some_and(|text| text == doc.text.as_str()) { text_digest(doc.text.as_str()) } else { 0 }
+    }
 }
 
 impl Encode for Encoder {
@@ -154,6 +193,8 @@ impl Encode for Encoder {
             let Some(ids) = doc.get(self.tokens).filter(|ids| !ids.is_empty()) else { continue };
             let whole = [ids.len() as u32];
             let pieces = self.pieces.and_then(|field| doc.get(field)).unwrap_or(&whole);
+            let text = if pieces.len() == 1 { self.digest(doc, ids) } else { 0 };
+            let part = self.by.and_then(|field| doc.get(field)).unwrap_or_default();
             place.clear();
             match self.url.and_then(|field| doc.get(field)) {
                 Some(url) => place.push_str(url),
@@ -165,7 +206,8 @@ impl Encode for Encoder {
                     let (ids, after) = rest.split_at((*length as usize).min(rest.len()));
                     rest = after;
                     let copy = copy * pieces.len() as u32 + number as u32;
-                    let document = TokenDocument { id: doc.id.0, copy, source: &doc.origin.source, place: &place, ids };
+                    let (id, source) = (doc.id.0, &*doc.origin.source);
+                    let document = TokenDocument { id, copy, source, place: &place, part, ids, text };
                     document.write(&mut chunk.bytes);
                     chunk.docs += 1;
                     chunk.tokens += ids.len() as u64;

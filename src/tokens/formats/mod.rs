@@ -143,6 +143,11 @@ impl Format {
         }
     }
 
+    /// Whether a mask beside the ids of packed rows says which of them are learnt.
+    pub fn masks(self) -> bool {
+        matches!(self, Self::Olmo | Self::Datatrove | Self::Numpy | Self::Parquet | Self::Arrow)
+    }
+
     /// Begins a shard.
     pub fn create(self, place: ShardPlace) -> Result<Box<dyn Shard>> {
         Ok(match self {
@@ -234,6 +239,8 @@ pub struct Origin {
     pub source: Arc<str>,
     /// Its URL, or its file and place.
     pub place: Arc<str>,
+    /// xxh3-64 of the text that the tokens are of, for a sample of the documents; otherwise 0.
+    pub text: u64,
 }
 
 /// One document, or one packed row.
@@ -310,4 +317,35 @@ fn offsets(lengths: &[u32], header: usize) -> Result<Vec<u8>> {
         out.extend_from_slice(&offset.to_le_bytes());
     }
     Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn widths_are_what_each_formats_readers_will_assume() {
+        let width = |format: Format, vocabulary: u32, asked: Option<u8>| format.width(vocabulary, asked).ok();
+        // Megatron-core has two thresholds: 65,500 where it writes, 65,536 where it reads without the index.
+        assert_eq!(width(Format::Megatron, 65_499, None), Some(Width::U16));
+        assert_eq!(width(Format::Megatron, 65_500, None), Some(Width::U32));
+        assert_eq!(width(Format::Megatron, 65_536, Some(2)), Some(Width::U16));
+        assert_eq!(width(Format::Megatron, 65_537, Some(2)), None);
+        for format in [Format::Olmo, Format::Datatrove] {
+            assert_eq!(width(format, 65_536, None), Some(Width::U16));
+            assert_eq!(width(format, 65_537, None), Some(Width::U32));
+            // Nothing in the files would tell their readers.
+            assert_eq!(width(format, 50_257, Some(4)), None);
+        }
+        assert_eq!(width(Format::Olmo, 256, None), None);
+        assert_eq!(width(Format::Nanogpt, 65_537, None), None);
+        assert_eq!(width(Format::Llmc, 128_256, None), Some(Width::U32));
+        assert_eq!(width(Format::Numpy, 100, Some(3)), None);
+    }
+
+    #[test]
+    fn offsets_beyond_four_gibibytes_are_refused() {
+        assert_eq!(offsets(&[1, 2], 8).unwrap().len(), 12);
+        assert!(offsets(&[u32::MAX, 1], 8).is_err());
+    }
 }

@@ -215,3 +215,23 @@ fn metric(tokens: u64) -> String {
     };
     format!("{value:.digits$} {}", UNITS.get(unit).unwrap_or(&"T"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn megatrons_index_counts_bytes_in_64_bits_and_tokens_in_32() {
+        let most = i32::MAX as u64;
+        let index = megatron_index(&[most, most, 1], Width::U32).unwrap();
+        // After header and lengths, the third document's pointer.
+        let at = 34 + 3 * 4 + 2 * 8;
+        assert_eq!(i64::from_le_bytes(index[at..at + 8].try_into().unwrap()), 2 * 4 * most as i64);
+        assert!(megatron_index(&[most + 1], Width::U32).is_err());
+    }
+
+    #[test]
+    fn counts_are_written_as_datatrove_writes_them() {
+        assert_eq!([999, 1_234_567, 12_345, 123_456].map(metric), ["999 T", "1.23 MT", "12.3 kT", "123 kT"]);
+    }
+}
