@@ -15,6 +15,7 @@ mod models;
 mod place;
 mod presets;
 mod redact;
+mod repeats;
 mod resume;
 mod rules;
 mod shards;

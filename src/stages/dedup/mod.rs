@@ -3,9 +3,16 @@
 use crate::stage::Entry;
 
 /// The stages of this family, by name.
-pub static STAGES: &[Entry] =
-    &[Entry::of::<exact::Exact>(), Entry::of::<minhash::Minhash>(), Entry::of::<substrings::Substrings>()];
+pub static STAGES: &[Entry] = &[
+    Entry::of::<exact::Exact>(),
+    Entry::of::<lines::Lines>(),
+    Entry::of::<minhash::Minhash>(),
+    Entry::of::<paragraphs::Paragraphs>(),
+    Entry::of::<substrings::Substrings>(),
+];
 
 pub mod exact;
+pub mod lines;
 pub mod minhash;
+pub mod paragraphs;
 pub mod substrings;

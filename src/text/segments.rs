@@ -1,0 +1,98 @@
+//! The pieces of a text that say something: lines and paragraphs, without the white space between them.
+
+type Span = (u32, u32);
+
+/// The lines that are not blank, of `lines` (spans as [`super::lines::spans`] finds them).
+pub fn lines(text: &str, lines: &[Span], out: &mut Vec<Span>) {
+    out.extend(lines.iter().filter(|line| !is_blank(text, **line)));
+}
+
+/// The paragraphs: runs of `lines` without a blank one between them.
+pub fn paragraphs(text: &str, lines: &[Span], out: &mut Vec<Span>) {
+    let mut open: Option<Span> = None;
+    for &line in lines {
+        if is_blank(text, line) {
+            out.extend(open.take());
+        } else {
+            open = Some((open.map_or(line.0, |o| o.0), line.1));
+        }
+    }
+    out.extend(open);
+}
+
+fn is_blank(text: &str, span: Span) -> bool {
+    text.get(span.0 as usize..span.1 as usize).is_none_or(|line| line.chars().all(char::is_whitespace))
+}
+
+/// The text without the segments that `cut` marks. What stood between two segments that stay (the longest separator of
+/// those between them, so that a paragraph's end remains one) stands between them still.
+pub fn without(text: &str, segments: &[Span], cut: &[bool]) -> String {
+    let mut out = String::with_capacity(text.len());
+    let (mut end, mut gap, mut any) = (0, (0, 0), false);
+    for (at, &(start, stop)) in segments.iter().enumerate() {
+        if start - end > gap.1 - gap.0 || at == 0 {
+            gap = (end, start);
+        }
+        end = stop;
+        if cut.get(at).copied().unwrap_or(false) {
+            continue;
+        }
+        // What stands before the first segment goes with it.
+        if any || at == 0 {
+            out.push_str(text.get(gap.0 as usize..gap.1 as usize).unwrap_or_default());
+        }
+        out.push_str(text.get(start as usize..stop as usize).unwrap_or_default());
+        (gap, any) = ((stop, stop), true);
+    }
+    if any {
+        out.push_str(text.get(end as usize..).unwrap_or_default());
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn of(text: &str, cut: fn(&str, &[Span], &mut Vec<Span>)) -> Vec<Span> {
+        let (mut all, mut out) = (Vec::new(), Vec::new());
+        super::super::lines::spans(text, &mut all);
+        cut(text, &all, &mut out);
+        out
+    }
+
+    fn texts(text: &str, spans: &[Span]) -> Vec<String> {
+        spans.iter().map(|s| text[s.0 as usize..s.1 as usize].to_owned()).collect()
+    }
+
+    #[test]
+    fn blank_lines_separate_paragraphs() {
+        let text = "\n a\nb\r\n \t\n\nc\n";
+        assert_eq!(texts(text, &of(text, lines)), [" a", "b", "c"]);
+        assert_eq!(texts(text, &of(text, paragraphs)), [" a\nb", "c"]);
+        assert!(of(" \n\n", paragraphs).is_empty());
+    }
+
+    #[test]
+    fn what_stays_is_still_apart() {
+        let cut = |text: &str, cut: &[bool]| without(text, &of(text, lines), cut);
+        let text = "a\n\nb\nc\n";
+        assert_eq!(cut(text, &[false, false, false]), text);
+        assert_eq!(cut(text, &[false, true, false]), "a\n\nc\n");
+        assert_eq!(cut(text, &[true, false, false]), "b\nc\n");
+        assert_eq!(cut(text, &[false, false, true]), "a\n\nb\n");
+        assert_eq!(cut(text, &[true, true, true]), "");
+    }
+
+    proptest! {
+        #[test]
+        fn cutting_leaves_the_other_lines(text in "[ab \\n\u{2028}]{0,40}", cut in prop::collection::vec(any::<bool>(), 40)) {
+            let spans = of(&text, lines);
+            prop_assert_eq!(without(&text, &spans, &[]), if spans.is_empty() { "" } else { text.as_str() });
+            let left = without(&text, &spans, &cut);
+            let want: Vec<_> = texts(&text, &spans).into_iter().zip(&cut).filter(|(_, c)| !**c).map(|(l, _)| l).collect();
+            prop_assert_eq!(texts(&left, &of(&left, lines)), want);
+        }
+    }
+}
