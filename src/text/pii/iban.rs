@@ -42,7 +42,11 @@ pub fn at(bytes: &[u8], digits: usize) -> Option<(usize, usize)> {
         seen += 1;
         at += 1;
     }
-    let ends = !matches!(byte(bytes, at), b if b.is_ascii_alphanumeric() || b == b'_');
+    let ends = match byte(bytes, at) {
+        b if b.is_ascii_alphanumeric() || b == b'_' => false,
+        b'-' | b'.' | b',' | b'/' => !byte(bytes, at + 1).is_ascii_digit(),
+        _ => true,
+    };
     // Four more digits: two letters are two each, and two check digits.
     let remainder = (rest * (1_000_000 % 97) + head) % 97;
     (ends && remainder == 1).then_some((start, at))

@@ -127,7 +127,7 @@ impl Phones {
         let first = start - usize::from(plus || open);
         let prefixed = plus && matches!(before(bytes, first), b'(');
         let first = first - usize::from(prefixed);
-        if first != floor && part_of_something(bytes, first) {
+        if first != floor && part_of_something(bytes, first, floor) {
             return None;
         }
         let written = written(text, start)?;
@@ -220,12 +220,15 @@ fn lengths_of(ends: &[(usize, usize)]) -> Vec<usize> {
     ends.iter().map(|(digits, _)| digits - std::mem::replace(&mut last, *digits)).collect()
 }
 
-/// Whether what stands before makes the digits a part of something else.
-fn part_of_something(bytes: &[u8], first: usize) -> bool {
+/// Whether what stands before makes the digits a part of something else. A digit at the end of another find, which ends at
+/// `floor`, does not.
+fn part_of_something(bytes: &[u8], first: usize, floor: usize) -> bool {
     match before(bytes, first) {
         b if b.is_ascii_alphanumeric() => true,
         b'_' | b'$' | b'#' | b'@' | b'%' | b'&' | b'*' | b'+' | b'/' | b'\\' => true,
-        b'.' | b',' | b'-' | b':' | b'(' => first.checked_sub(1).is_some_and(|at| before(bytes, at).is_ascii_digit()),
+        b'.' | b',' | b'-' | b':' | b'(' => {
+            first.checked_sub(1).is_some_and(|at| at != floor && before(bytes, at).is_ascii_digit())
+        }
         _ => false,
     }
 }
@@ -233,6 +236,11 @@ fn part_of_something(bytes: &[u8], first: usize) -> bool {
 /// Whether what follows makes the digits a part of something longer.
 fn goes_on(bytes: &[u8], end: usize) -> bool {
     match byte(bytes, end) {
+        // An extension: `212-736-5000x42`.
+        b'x' | b'X' if byte(bytes, end + 1).is_ascii_digit() => {
+            let extension = digits_from(bytes, end + 1);
+            extension > end + 7 || byte(bytes, extension).is_ascii_alphanumeric()
+        }
         b if b.is_ascii_alphanumeric() || matches!(b, b'_' | b'@' | b'%' | b'$') => true,
         b'.' | b',' | b'-' | b'/' | b':' => byte(bytes, end + 1).is_ascii_digit(),
         _ => false,
