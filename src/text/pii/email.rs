@@ -42,11 +42,11 @@ pub fn find(text: &str, domains: &TopLevel, found: &mut Vec<Found>) {
         let Some(start) = local_start(text, free, at) else { continue };
         let Some(end) = domain_end(text, at + 1, domains) else { continue };
         let (local, domain) = (text.get(start..at).unwrap_or_default(), text.get(at + 1..end).unwrap_or_default());
+        free = end;
         if reserved(domain) || (local == "git" && byte(text.as_bytes(), end) == b':') {
             continue;
         }
         found.push(Found { kind: Kind::Email, start, end });
-        free = end;
     }
 }
 

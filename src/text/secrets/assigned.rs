@@ -59,8 +59,10 @@ pub fn find(bytes: &[u8], _start: usize, end: usize, min_entropy: f64) -> Option
     };
     let value = tail.get(..length)?;
     let called = quote.is_none() && tail.get(length).is_some_and(|b| b"({[".contains(b));
+    // A value that goes on behind a mark such as `<SECRET>` is no longer the value that was written.
+    let cut = tail.get(length) == Some(&b'<') && !value.last().is_some_and(u8::is_ascii_alphanumeric);
     let least = if quote.is_some() { SHORTEST } else { 16 };
-    (!called && value.len() >= least && drawn(value, min_entropy) && !placeholder(value)).then_some((
+    (!called && !cut && value.len() >= least && drawn(value, min_entropy) && !placeholder(value)).then_some((
         ASSIGNED,
         start,
         start + length,
