@@ -4,6 +4,7 @@ pub mod atomic;
 pub mod codec;
 pub mod columns;
 pub mod epub;
+pub mod evaluation;
 pub mod glob;
 pub mod http;
 pub mod lines;

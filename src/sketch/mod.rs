@@ -4,6 +4,7 @@ pub mod anchors;
 pub mod hash;
 pub mod minhash;
 pub mod minhash_datatrove;
+pub mod overlap;
 pub mod scurve;
 pub mod shingle;
 pub mod union_find;

@@ -1,5 +1,7 @@
 //! The pieces of a text that say something: lines and paragraphs, without the white space between them.
 
+use std::ops::Range;
+
 type Span = (u32, u32);
 
 /// The lines that are not blank, of `lines` (spans as [`super::lines::spans`] finds them).
@@ -22,6 +24,19 @@ pub fn paragraphs(text: &str, lines: &[Span], out: &mut Vec<Span>) {
 
 fn is_blank(text: &str, span: Span) -> bool {
     text.get(span.0 as usize..span.1 as usize).is_none_or(|line| line.chars().all(char::is_whitespace))
+}
+
+/// Which of `words` each of `segments` has, one range for each; both ascend.
+pub fn shares(words: &[Span], segments: &[Span], out: &mut Vec<Range<usize>>) {
+    out.clear();
+    let mut from = 0;
+    for segment in segments {
+        let rest = words.get(from..).unwrap_or_default();
+        let before = rest.iter().take_while(|word| word.0 < segment.0).count();
+        let inside = rest.iter().skip(before).take_while(|word| word.0 < segment.1).count();
+        out.push(from + before..from + before + inside);
+        from += before + inside;
+    }
 }
 
 /// The text without the segments that `cut` marks. What stood between two segments that stay (the longest separator of
@@ -72,6 +87,13 @@ mod tests {
         assert_eq!(texts(text, &of(text, lines)), [" a", "b", "c"]);
         assert_eq!(texts(text, &of(text, paragraphs)), [" a\nb", "c"]);
         assert!(of(" \n\n", paragraphs).is_empty());
+    }
+
+    #[test]
+    fn words_belong_to_the_segment_they_begin_in() {
+        let mut out = Vec::new();
+        shares(&[(0, 1), (2, 3), (4, 5), (8, 9)], &[(2, 5), (5, 6), (6, 9)], &mut out);
+        assert_eq!(out, [1..3, 3..3, 3..4]);
     }
 
     #[test]

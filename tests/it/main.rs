@@ -5,6 +5,7 @@ mod adverse;
 mod broken;
 mod choosing;
 mod cli;
+mod contamination;
 mod determinism;
 mod diagnostics;
 mod examples;

@@ -4,6 +4,7 @@ use crate::stage::Entry;
 
 /// The stages of this family, by name.
 pub static STAGES: &[Entry] = &[
+    Entry::of::<decontaminate::Decontaminate>(),
     Entry::of::<exact::Exact>(),
     Entry::of::<lines::Lines>(),
     Entry::of::<minhash::Minhash>(),
@@ -11,6 +12,7 @@ pub static STAGES: &[Entry] = &[
     Entry::of::<substrings::Substrings>(),
 ];
 
+pub mod decontaminate;
 pub mod exact;
 pub mod lines;
 pub mod minhash;
