@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::found::{Found, SplitIdentity};
-use super::records::{DroppedRows, Partition};
+use super::records::{DroppedRows, Order, Partition};
 use super::{Context, Layout, Receipt, found};
 use crate::error::{Error, Result};
 use crate::io::atomic::{Written, digest, write_whole};
@@ -115,7 +115,14 @@ impl<'p> Reducing<'p> {
             return Ok(false);
         }
         let memory = self.plan.memory / 4 / workers.max(1) as u64;
-        let mut records = Partition::open(&self.files, part, memory, self.dropped.clone(), self.corpus.clone())?;
+        let mut records = Partition::open(
+            &self.files,
+            part,
+            Order::of(&*step.global),
+            memory,
+            self.dropped.clone(),
+            self.corpus.clone(),
+        )?;
         let mut links = Vec::new();
         step.global.reduce(part, &mut records, &mut links).map_err(|e| e.with("step", &step.label))?;
         let mut receipt = Receipt::new(&id, &step.fingerprint);

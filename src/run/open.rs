@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::commit::SinkPart;
 use super::found::{Found, SplitIdentity};
-use super::records::TaskRecords;
+use super::records::{Order, TaskRecords};
 use super::walk::Walked;
 use super::{Layout, Receipt, held};
 use crate::error::{Error, Kind, Result};
@@ -273,6 +273,7 @@ impl Files {
                         task.ordinal,
                         step.global.record_bytes(),
                         step.partitions,
+                        Order::of(&*step.global),
                         plan.memory / 4 / open_at_once,
                     ));
                 }

@@ -1,7 +1,8 @@
 //! Records of global stages: gathered by a walk, spilled and sorted within a budget, merged by partition.
 //!
 //! A record in memory is `partition u32 | key and payload | DocRef`, all big-endian, so that sorting bytes sorts by
-//! partition, then record, then corpus order. In a file the partition number is left out; a footer counts the records
+//! partition, then record, then corpus order; for a stage that asks for corpus order the `DocRef` stands before the
+//! record. In a file the partition number is left out; a footer counts the records
 //! of each partition.
 
 use std::cmp::Reverse;
@@ -14,7 +15,7 @@ use std::sync::Arc;
 use crate::doc::DocRef;
 use crate::error::{Error, Result};
 use crate::io::atomic::{AtomicFile, Written};
-use crate::stage::{Corpus, Records, Sorted};
+use crate::stage::{Corpus, Global, Records, Sorted};
 
 const MAGIC: &[u8; 8] = b"TAMISREC";
 const PART: usize = 4;
@@ -61,17 +62,44 @@ pub struct TaskRecords {
     width: usize,
     partitions: u32,
     budget: usize,
+    order: Order,
     buffer: Vec<u8>,
     runs: Vec<PathBuf>,
 }
 
+/// What the records of a partition are sorted by first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Their bytes.
+    Bytes,
+    /// Their documents.
+    Corpus,
+}
+
+impl Order {
+    /// What `global` asks for.
+    pub fn of(global: &dyn Global) -> Self {
+        if global.in_corpus_order() { Self::Corpus } else { Self::Bytes }
+    }
+
+    /// An entry's record and its document.
+    fn split(self, entry: &[u8]) -> (&[u8], DocRef) {
+        let parts = match self {
+            Self::Bytes => entry.split_last_chunk::<DOC_REF>(),
+            Self::Corpus => entry.split_first_chunk::<DOC_REF>().map(|(at, record)| (record, at)),
+        };
+        let (record, at) = parts.unwrap_or((&[], &[0; DOC_REF]));
+        (record, DocRef::from_bytes(*at))
+    }
+}
+
 impl TaskRecords {
     /// Gathers into a file at `path`, holding at most `budget` bytes in memory.
-    pub fn new(path: PathBuf, split: u32, record_bytes: usize, partitions: u32, budget: u64) -> Self {
+    pub fn new(path: PathBuf, split: u32, record_bytes: usize, partitions: u32, order: Order, budget: u64) -> Self {
         let width = PART + record_bytes + DOC_REF;
         // Sorting takes 20 bytes beside each record.
         let budget = (budget as usize / (width + 20) * width).max(width * 1024);
-        Self { path, split, width, partitions, budget, buffer: Vec::new(), runs: Vec::new() }
+        Self { path, split, width, partitions, budget, order, buffer: Vec::new(), runs: Vec::new() }
     }
 
     /// Adds the records of a morsel whose first row is `base`.
@@ -89,8 +117,13 @@ impl TaskRecords {
             if part >= self.partitions {
                 return Err(Error::bug(format!("a global stage emitted into partition {part} of {}", self.partitions)));
             }
-            self.buffer.extend_from_slice(head);
-            self.buffer.extend_from_slice(&DocRef { split: self.split, row }.to_bytes());
+            let (part, record) = head.split_at(PART);
+            let at = DocRef { split: self.split, row }.to_bytes();
+            let parts = match self.order {
+                Order::Bytes => [part, record, &at],
+                Order::Corpus => [part, &at, record],
+            };
+            parts.iter().for_each(|bytes| self.buffer.extend_from_slice(bytes));
         }
         if self.buffer.len() >= self.budget {
             self.spill()?;
@@ -273,6 +306,7 @@ pub struct Partition {
     files: Vec<PathBuf>,
     part: u32,
     buffer: usize,
+    order: Order,
     merge: Merge,
     dropped: Arc<DroppedRows>,
     corpus: Arc<Corpus>,
@@ -283,13 +317,14 @@ impl Partition {
     pub fn open(
         files: &[PathBuf],
         part: u32,
+        order: Order,
         memory: u64,
         dropped: Arc<DroppedRows>,
         corpus: Arc<Corpus>,
     ) -> Result<Self> {
         let buffer = (memory / files.len().max(1) as u64).clamp(4 << 10, 1 << 20) as usize;
         let merge = merge(files, part, buffer)?;
-        Ok(Self { files: files.to_vec(), part, buffer, merge, dropped, corpus })
+        Ok(Self { files: files.to_vec(), part, buffer, order, merge, dropped, corpus })
     }
 }
 
@@ -313,15 +348,13 @@ impl Sorted for Partition {
     fn next(&mut self) -> Result<Option<(&[u8], DocRef)>> {
         loop {
             let Some(bytes) = self.merge.next()? else { return Ok(None) };
-            let at = doc_ref(bytes);
+            let (_, at) = self.order.split(bytes);
             if self.dropped.get(at.split as usize).is_some_and(|rows| rows.contains(at.row)) {
                 continue;
             }
             break;
         }
-        let bytes = &self.merge.last;
-        let at = doc_ref(bytes);
-        Ok(Some((bytes.get(..bytes.len() - DOC_REF).unwrap_or_default(), at)))
+        Ok(Some(self.order.split(&self.merge.last)))
     }
 
     fn rewind(&mut self) -> Result<()> {
@@ -332,10 +365,6 @@ impl Sorted for Partition {
     fn corpus(&self) -> &Corpus {
         &self.corpus
     }
-}
-
-fn doc_ref(bytes: &[u8]) -> DocRef {
-    DocRef::from_bytes(bytes.last_chunk::<DOC_REF>().copied().unwrap_or_default())
 }
 
 struct Footer {
@@ -385,8 +414,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn partition(files: &[PathBuf], part: u32, dropped: DroppedRows) -> Vec<(Vec<u8>, DocRef)> {
-        let mut sorted = Partition::open(files, part, 1 << 20, Arc::new(dropped), Arc::default()).unwrap();
+    fn partition(files: &[PathBuf], part: u32, order: Order, dropped: DroppedRows) -> Vec<(Vec<u8>, DocRef)> {
+        let mut sorted = Partition::open(files, part, order, 1 << 20, Arc::new(dropped), Arc::default()).unwrap();
         let mut all = Vec::new();
         while let Some((record, at)) = sorted.next().unwrap() {
             all.push((record.to_vec(), at));
@@ -406,7 +435,9 @@ mod tests {
             records in proptest::collection::vec((0u32..3, any::<[u8; 5]>()), 0..4000),
             split_at in 0usize..4000,
             spill in any::<bool>(),
+            by_corpus in any::<bool>(),
         ) {
+            let order = if by_corpus { Order::Corpus } else { Order::Bytes };
             let dir = tempfile::tempdir().unwrap();
             let split_at = split_at.min(records.len());
             let mut files = Vec::new();
@@ -414,7 +445,7 @@ mod tests {
             for (split, records) in [&records[..split_at], &records[split_at..]].into_iter().enumerate() {
                 let path = dir.path().join(format!("{split}.rec"));
                 let budget = if spill { 1 } else { 1 << 30 };
-                let mut task = TaskRecords::new(path.clone(), split as u32, 5, 3, budget);
+                let mut task = TaskRecords::new(path.clone(), split as u32, 5, 3, order, budget);
                 for (row, chunk) in records.chunks(100).enumerate() {
                     let mut morsel = MorselRecords::new(5);
                     for (i, (part, record)) in chunk.iter().enumerate() {
@@ -427,9 +458,12 @@ mod tests {
                 files.push(path);
             }
             expected.sort();
+            if by_corpus {
+                expected.sort_by_key(|e| (e.0, e.2));
+            }
             for part in 0..3 {
                 let want: Vec<_> = expected.iter().filter(|e| e.0 == part).map(|e| (e.1.clone(), e.2)).collect();
-                prop_assert_eq!(partition(&files, part, Vec::new()), want);
+                prop_assert_eq!(partition(&files, part, order, Vec::new()), want);
             }
         }
     }
@@ -438,16 +472,17 @@ mod tests {
     fn dropped_rows_are_left_out_and_a_cut_file_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.rec");
-        let mut task = TaskRecords::new(path.clone(), 0, 1, 1, 1 << 20);
+        let mut task = TaskRecords::new(path.clone(), 0, 1, 1, Order::Bytes, 1 << 20);
         let mut morsel = MorselRecords::new(1);
         (0..4).for_each(|row| morsel.at(row).emit(0, b"k"));
         task.append(&morsel, 10).unwrap();
         task.finish().unwrap();
         let dropped = vec![[11u32, 12].into_iter().collect()];
-        let rows: Vec<u32> = partition(std::slice::from_ref(&path), 0, dropped).iter().map(|r| r.1.row).collect();
+        let rows: Vec<u32> =
+            partition(std::slice::from_ref(&path), 0, Order::Bytes, dropped).iter().map(|r| r.1.row).collect();
         assert_eq!(rows, [10, 13]);
         let bytes = std::fs::read(&path).unwrap();
         std::fs::write(&path, &bytes[..bytes.len() - 3]).unwrap();
-        assert!(Partition::open(&[path], 0, 1, Arc::default(), Arc::default()).is_err());
+        assert!(Partition::open(&[path], 0, Order::Bytes, 1, Arc::default(), Arc::default()).is_err());
     }
 }

@@ -1,6 +1,7 @@
 //! Sketches and the algebra of duplicates: seeded hashes, MinHash, S-curves, union-find. Knows no document.
 
 pub mod anchors;
+pub mod bloom;
 pub mod hash;
 pub mod minhash;
 pub mod minhash_datatrove;

@@ -18,9 +18,15 @@ pub trait Global: Send + Sync {
     fn record_bytes(&self) -> usize;
     /// How many partitions the records have. From the settings alone.
     fn partitions(&self) -> u32;
+    /// Whether a reduce gets its records in corpus order, those of one document by their bytes, instead of all by their
+    /// bytes.
+    fn in_corpus_order(&self) -> bool {
+        false
+    }
     /// A mapper for one worker.
     fn mapper(&self, fields: &Arc<FieldTable>) -> Result<Box<dyn Mapper>>;
-    /// Reads one partition's records, sorted by bytes and then by [`DocRef`], and writes links.
+    /// Reads one partition's records, sorted by bytes and then by [`DocRef`] (or the other way round), and
+    /// writes links.
     fn reduce(&self, part: u32, records: &mut dyn Sorted, links: &mut Vec<u8>) -> Result<()>;
     /// Makes the findings from the links of all partitions. Once.
     fn finish(&self, links: &mut dyn Links, corpus: &Corpus) -> Result<Findings>;

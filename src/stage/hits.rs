@@ -20,20 +20,36 @@ pub struct Place {
     pub segment: u32,
 }
 
-/// Writes hits for [`merge`]. Several on one segment are counted.
+/// Writes hits for [`merge`].
 pub fn write(hits: &mut [Place], links: &mut Vec<u8>) {
     hits.sort_unstable();
-    let (mut document, mut segment) = (0, 0);
-    for same in hits.chunk_by(|a, b| a == b) {
-        let Some(hit) = same.first() else { continue };
-        let now = ordinal(hit.at);
-        if now != document {
-            segment = 0;
+    let mut writer = Writer::default();
+    let mut segments = Vec::new();
+    for document in hits.chunk_by(|a, b| a.at == b.at) {
+        segments.extend(document.iter().map(|hit| hit.segment));
+        document.iter().take(1).for_each(|first| writer.write(first.at, &mut segments, links));
+    }
+}
+
+/// Writes hits document by document, in corpus order.
+#[derive(Debug, Clone, Default)]
+pub struct Writer {
+    document: u64,
+}
+
+impl Writer {
+    /// Writes the segments hit in one document, in any order; several hits on one are counted. Empties `segments`.
+    pub fn write(&mut self, at: DocRef, segments: &mut Vec<u32>, links: &mut Vec<u8>) {
+        segments.sort_unstable();
+        let mut before = 0;
+        for same in segments.chunk_by(|a, b| a == b) {
+            let Some(&segment) = same.first() else { continue };
+            varint::write(ordinal(at) - self.document, links);
+            varint::write(u64::from(segment - before), links);
+            varint::write(same.len() as u64, links);
+            (self.document, before) = (ordinal(at), segment);
         }
-        varint::write(now - document, links);
-        varint::write(u64::from(hit.segment - segment), links);
-        varint::write(same.len() as u64, links);
-        (document, segment) = (now, hit.segment);
+        segments.clear();
     }
 }
 
@@ -72,10 +88,20 @@ pub struct Found {
 
 /// Joins the hits of all partitions to findings without notes, and counts them.
 pub fn merge(links: &mut dyn Links, corpus: &Corpus) -> Result<(Findings, Found)> {
+    merge_after(links, corpus, &mut |_| Ok(()))
+}
+
+/// The same where `head` reads what the reduces wrote before the hits.
+pub fn merge_after(
+    links: &mut dyn Links,
+    corpus: &Corpus,
+    head: &mut dyn FnMut(&mut dyn BufRead) -> Result<()>,
+) -> Result<(Findings, Found)> {
     let mut parts = Vec::new();
     let mut heads = BinaryHeap::new();
     for part in 0..links.partitions() {
         let mut hits = Hits { from: links.open(part)?, document: 0, segment: 0 };
+        head(&mut *hits.from)?;
         heads.extend(hits.next()?.map(|(place, count)| Reverse((place, count, parts.len()))));
         parts.push(hits);
     }

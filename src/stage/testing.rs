@@ -85,6 +85,9 @@ impl Built {
         let mut links = Vec::new();
         for (part, mut records) in parts.into_iter().enumerate() {
             records.sort_unstable();
+            if self.stage.in_corpus_order() {
+                records.sort_by_key(|record| record.1);
+            }
             let mut sorted = InMemory { records, next: 0, corpus: &corpus };
             let mut bytes = Vec::new();
             self.stage.reduce(part as u32, &mut sorted, &mut bytes)?;

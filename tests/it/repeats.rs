@@ -85,3 +85,25 @@ fn mistakes_are_told_before_anything_runs() {
         assert!(ran.err.contains(says), "{step}: {}", ran.err);
     }
 }
+
+#[test]
+fn a_bloom_filter_gives_one_answer_whatever_the_workers_and_says_what_it_cost() {
+    let mut digests = Vec::new();
+    for workers in ["-j1", "-j4"] {
+        let place = Place::new();
+        corpus(&place);
+        place.write(
+            "p.yaml",
+            "read: { jsonl: in/* }\nsteps:\n  - bloom: { of: line, ngrams: null, false_positives: 0.01 }\nwrite: { jsonl: { dir: out, compression: none } }\n",
+        );
+        let ran = place.tamis(&["run", "p.yaml", workers]).done();
+        assert!(ran.out.contains("were seen before") || ran.err.contains("were seen before"), "{}", ran.out);
+        let texts = place.texts("out");
+        assert_eq!(texts.iter().filter(|t| t.contains("Home")).count(), 1);
+        let sayings = texts.iter().filter(|t| t.contains("saying")).count();
+        assert!((90..=97).contains(&sayings), "{sayings}");
+        place.assert_balanced("runs/p");
+        digests.push(place.digest(&["out"]));
+    }
+    assert_eq!(digests[0], digests[1]);
+}

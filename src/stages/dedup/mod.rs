@@ -4,6 +4,7 @@ use crate::stage::Entry;
 
 /// The stages of this family, by name.
 pub static STAGES: &[Entry] = &[
+    Entry::of::<bloom::Bloom>(),
     Entry::of::<decontaminate::Decontaminate>(),
     Entry::of::<exact::Exact>(),
     Entry::of::<lines::Lines>(),
@@ -12,6 +13,7 @@ pub static STAGES: &[Entry] = &[
     Entry::of::<substrings::Substrings>(),
 ];
 
+pub mod bloom;
 pub mod decontaminate;
 pub mod exact;
 pub mod lines;
