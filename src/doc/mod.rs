@@ -10,7 +10,7 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use field::{Field, FieldTable, FieldType, Fields, INNER, Typed, Value};
-pub use text::{Span, Text};
+pub use text::{Span, Text, Words};
 pub use verdict::{Mark, Reason, Verdict};
 
 /// One document on its way through the pipeline.

@@ -2,16 +2,18 @@
 
 use std::cell::OnceCell;
 
-/// Start and end of a piece of text, in bytes.
-pub type Span = (u32, u32);
+use crate::text::{chars, lines};
+
+pub use crate::text::words::{Span, Words};
 
 /// The text with its cached views. Any edit drops the views.
 #[derive(Debug, Clone, Default)]
 pub struct Text {
     string: String,
-    words: OnceCell<Vec<Span>>,
+    words: [OnceCell<Vec<Span>>; Words::WAYS],
     lines: OnceCell<Vec<Span>>,
     chars: OnceCell<usize>,
+    ascii: OnceCell<bool>,
 }
 
 impl Text {
@@ -37,14 +39,30 @@ impl Text {
 
     /// Number of Unicode scalar values (Python's `len`).
     pub fn chars(&self) -> usize {
-        *self.chars.get_or_init(|| self.string.chars().count())
+        *self.chars.get_or_init(|| chars::count(&self.string))
+    }
+
+    /// Whether every byte is ASCII, and so a character.
+    pub fn is_ascii(&self) -> bool {
+        *self.ascii.get_or_init(|| self.string.is_ascii())
     }
 
     /// Unicode words (UAX #29 segments with a letter or digit).
     pub fn words(&self) -> &[Span] {
-        self.words.get_or_init(|| {
-            let mut spans = Vec::with_capacity(self.string.len() / 6);
-            crate::text::words::unicode(&self.string, &mut spans);
+        self.words_by(Words::Unicode)
+    }
+
+    /// Words, found the way asked for.
+    pub fn words_by(&self, way: Words) -> &[Span] {
+        let [unicode, whitespace, spacy] = &self.words;
+        let view = match way {
+            Words::Unicode => unicode,
+            Words::Whitespace => whitespace,
+            Words::Spacy => spacy,
+        };
+        view.get_or_init(|| {
+            let mut spans = Vec::with_capacity(self.string.len() / 5);
+            way.find(&self.string, &mut spans);
             spans
         })
     }
@@ -53,7 +71,7 @@ impl Text {
     pub fn lines(&self) -> &[Span] {
         self.lines.get_or_init(|| {
             let mut spans = Vec::new();
-            crate::text::lines::spans(&self.string, &mut spans);
+            lines::spans(&self.string, &mut spans);
             spans
         })
     }

@@ -13,3 +13,4 @@ pub mod mediawiki;
 pub mod table;
 pub mod token_table;
 pub mod warc;
+pub mod yaml;

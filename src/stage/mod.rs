@@ -24,6 +24,7 @@ mod global;
 pub mod hits;
 pub mod keys;
 pub mod pieces;
+pub mod quality;
 pub mod ranks;
 pub mod repeats;
 pub mod rules;

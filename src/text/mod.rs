@@ -2,6 +2,7 @@
 
 pub mod boilerplate;
 pub mod ccnet;
+pub mod chars;
 pub mod charset;
 pub mod classes;
 pub mod comments;
@@ -26,6 +27,7 @@ pub mod redact;
 pub mod redpajama;
 pub mod secrets;
 pub mod segments;
+pub mod sentences;
 pub mod simplify;
 pub mod url;
 pub mod vocabulary;

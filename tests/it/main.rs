@@ -15,6 +15,7 @@ mod ledger;
 mod models;
 mod place;
 mod presets;
+mod quality;
 mod redact;
 mod repeats;
 mod resume;

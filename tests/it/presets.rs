@@ -5,7 +5,8 @@ use tamis::stats::Tally;
 use crate::place::{Place, files, repository};
 
 /// What the variables that a preset needs are in the fixtures.
-const GIVEN: [(&str, &str); 1] = [("language_model", "models/lid.176.ftz")];
+const GIVEN: [(&str, &str); 2] =
+    [("language_model", "models/lid.176.ftz"), ("thresholds", "lists/fineweb2_sample.yaml")];
 
 /// Presets for source code.
 const CODE: [&str; 1] = ["starcoder"];

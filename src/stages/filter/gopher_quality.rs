@@ -1,14 +1,16 @@
 //! The quality rules of MassiveText (Rae et al. 2021, arXiv 2112.11446, appendix A1): what does not look like prose goes.
 //!
 //! Rules are tried in the paper's order and the first that fails is the reason. Words are Unicode words by default, which
-//! leave punctuation out; implementations that count punctuation marks as words drop up to a fifth more for
-//! `too_few_alphabetic_words`.
+//! leave punctuation out. `compat: datatrove` decides as datatrove 0.10 does, whose words are spaCy's tokens: marks are words
+//! where it divides by words, and none where it counts them and their lengths, so that a document with a mark for every fifth
+//! word is dropped for `too_few_alphabetic_words`.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::doc::{Document, Verdict};
+use crate::doc::{Document, Verdict, Words};
 use crate::error::Result;
+use crate::stage::quality::{Compat, Prose};
 use crate::stage::rules::Rules;
 use crate::stage::{About, Build, Example, Expect, Family, Settings, Stage, Transform};
 
@@ -16,8 +18,10 @@ use crate::stage::{About, Build, Example, Expect, Family, Settings, Stage, Trans
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct GopherQuality {
-    /// How words are found.
-    pub words: Words,
+    /// Whose decisions to repeat, if not the paper's.
+    pub compat: Option<Compat>,
+    /// How words are found: `unicode` if left out, `spacy` with `compat: datatrove`.
+    pub words: Option<Words>,
     /// Fewest words.
     pub min_words: Option<u64>,
     /// Most words.
@@ -42,21 +46,11 @@ pub struct GopherQuality {
     pub stop_words: Vec<String>,
 }
 
-/// How words are found.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Words {
-    /// Unicode words (UAX #29): no punctuation.
-    #[default]
-    Unicode,
-    /// Whatever whitespace separates.
-    Whitespace,
-}
-
 impl Default for GopherQuality {
     fn default() -> Self {
         Self {
-            words: Words::Unicode,
+            compat: None,
+            words: None,
             min_words: Some(50),
             max_words: Some(100_000),
             min_mean_word_length: Some(3.0),
@@ -107,6 +101,12 @@ impl Settings for GopherQuality {
                 expect: Expect::Dropped("too_few_stop_words"),
             },
             Example {
+                it: "counts marks as words without letters, as datatrove does",
+                settings: r#"{"compat": "datatrove", "min_words": null, "min_stop_words": null}"#,
+                given: "Hello, world! Hello, world!",
+                expect: Expect::Dropped("too_few_alphabetic_words"),
+            },
+            Example {
                 it: "keeps prose",
                 settings: r#"{"min_words": 5}"#,
                 given: "It was the best of times, and that is all there is to say.",
@@ -130,7 +130,9 @@ impl Settings for GopherQuality {
             .at_least("alphabetic_fraction", "too_few_alphabetic_words", s.min_alphabetic_fraction)
             .at_least("stop_words", "too_few_stop_words", s.min_stop_words)
             .checked::<Self>()?;
-        Ok(Stage::Transform(Box::new(Running { settings: self, rules })))
+        let words = s.words.unwrap_or(if s.compat.is_some() { Words::Spacy } else { Words::Unicode });
+        let prose = Prose::new(words, s.compat, &s.stop_words);
+        Ok(Stage::Transform(Box::new(Running { rules, prose })))
     }
 }
 
@@ -148,87 +150,24 @@ const MEASURES: [&str; 9] = [
 
 #[derive(Clone)]
 struct Running {
-    settings: GopherQuality,
     rules: Rules,
-}
-
-impl Running {
-    fn words(&self, doc: &Document) -> WordCounts {
-        let mut counts = WordCounts { stops: vec![false; self.settings.stop_words.len()], ..WordCounts::default() };
-        match self.settings.words {
-            Words::Unicode => {
-                doc.text.words().iter().for_each(|&w| counts.add(doc.text.at(w), &self.settings.stop_words))
-            }
-            Words::Whitespace => {
-                doc.text.as_str().split_whitespace().for_each(|w| counts.add(w, &self.settings.stop_words))
-            }
-        }
-        counts
-    }
-
-    fn lines(doc: &Document) -> (usize, usize, usize) {
-        let lines = doc.text.lines();
-        let (mut bullets, mut ellipses) = (0, 0);
-        for &line in lines {
-            let line = doc.text.at(line);
-            bullets += usize::from(line.trim_start().starts_with(['•', '-']));
-            let end = line.trim_end();
-            ellipses += usize::from(end.ends_with("...") || end.ends_with('…'));
-        }
-        (lines.len(), bullets, ellipses)
-    }
-
-    /// In the order of [`MEASURES`].
-    fn measure(&self, doc: &Document, counts: &WordCounts) -> [f64; MEASURES.len()] {
-        let text = doc.text.as_str();
-        let words = counts.words.max(1) as f64;
-        let hashes = memchr::memchr_iter(b'#', text.as_bytes()).count();
-        let ellipses = memchr::memmem::find_iter(text.as_bytes(), "...").count()
-            + memchr::memmem::find_iter(text.as_bytes(), "…").count();
-        let (lines, bullets, ellipsis_lines) = Self::lines(doc);
-        let share = |n: usize| n as f64 / lines.max(1) as f64;
-        [
-            counts.words as f64,
-            counts.chars as f64 / words,
-            hashes as f64 / words,
-            ellipses as f64 / words,
-            share(bullets),
-            share(ellipsis_lines),
-            counts.alphabetic as f64 / words,
-            counts.stops.iter().filter(|s| **s).count() as f64,
-            lines as f64,
-        ]
-    }
-}
-
-#[derive(Default)]
-struct WordCounts {
-    words: usize,
-    chars: usize,
-    alphabetic: usize,
-    stops: Vec<bool>,
-}
-
-impl WordCounts {
-    fn add(&mut self, word: &str, stop_words: &[String]) {
-        self.words += 1;
-        if word.is_ascii() {
-            self.chars += word.len();
-            self.alphabetic += usize::from(word.bytes().any(|b| b.is_ascii_alphabetic()));
-        } else {
-            self.chars += word.chars().count();
-            self.alphabetic += usize::from(word.chars().any(char::is_alphabetic));
-        }
-        for (seen, stop) in self.stops.iter_mut().zip(stop_words) {
-            *seen |= stop == word;
-        }
-    }
+    prose: Prose,
 }
 
 impl Transform for Running {
     fn apply(&mut self, doc: &mut Document) -> Verdict {
-        let counts = self.words(doc);
-        let measured = self.measure(doc, &counts);
-        self.rules.judge(doc, &measured)
+        let found = self.prose.measure(&doc.text);
+        let numbers = [
+            found.words as f64,
+            found.mean_word_length,
+            found.hash_ratio,
+            found.ellipsis_ratio,
+            found.bullet_fraction,
+            found.ellipsis_line_fraction,
+            found.alphabetic_fraction,
+            found.stop_words as f64,
+            found.lines as f64,
+        ];
+        self.rules.judge(doc, &numbers)
     }
 }

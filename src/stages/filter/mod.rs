@@ -5,10 +5,16 @@ use crate::stage::Entry;
 /// The stages of this family, by name.
 pub static STAGES: &[Entry] = &[
     Entry::of::<code_quality::CodeQuality>(),
+    Entry::of::<c4_bad_words::C4BadWords>(),
+    Entry::of::<c4_paragraphs::C4Paragraphs>(),
+    Entry::of::<c4_quality::C4Quality>(),
     Entry::of::<compression_ratio::CompressionRatio>(),
     Entry::of::<entropy::Entropy>(),
     Entry::of::<fasttext::Fasttext>(),
+    Entry::of::<fineweb2::Fineweb2>(),
+    Entry::of::<fineweb_quality::FinewebQuality>(),
     Entry::of::<gopher_quality::GopherQuality>(),
+    Entry::of::<gopher_repetition::GopherRepetition>(),
     Entry::of::<keep_if::KeepIf>(),
     Entry::of::<language::Language>(),
     Entry::of::<length::Length>(),
@@ -26,11 +32,17 @@ pub static STAGES: &[Entry] = &[
     Entry::of::<word_list::WordList>(),
 ];
 
+pub mod c4_bad_words;
+pub mod c4_paragraphs;
+pub mod c4_quality;
 pub mod code_quality;
 pub mod compression_ratio;
 pub mod entropy;
 pub mod fasttext;
+pub mod fineweb2;
+pub mod fineweb_quality;
 pub mod gopher_quality;
+pub mod gopher_repetition;
 pub mod keep_if;
 pub mod language;
 pub mod length;
