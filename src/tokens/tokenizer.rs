@@ -307,6 +307,20 @@ mod tests {
     }
 
     #[test]
+    fn long_texts_without_spaces_have_the_librarys_ids() {
+        let mut words = crate::sketch::hash::Words::new(7);
+        for alphabet in
+            ["abcdefghijklmnopqrstuvwxyz", "etaoin", "0123456789", "абвгдежзик", "=-", "aA", "一二三の東京", "=aé一"]
+        {
+            let alphabet: Vec<char> = alphabet.chars().collect();
+            let text: String = (0..4000).map(|_| alphabet[words.word() as usize % alphabet.len()]).collect();
+            assert_equal(&text);
+        }
+        let prose = include_str!("../../README.md");
+        assert_equal(&prose.chars().filter(|c| c.is_ascii_alphabetic()).collect::<String>());
+    }
+
+    #[test]
     fn what_is_not_known_falls_back_and_says_why() {
         let gpt2 = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/tokenizers/gpt2.json")).unwrap();
         let mut json: serde_json::Value = serde_json::from_slice(&gpt2).unwrap();

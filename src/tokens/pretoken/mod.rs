@@ -1,6 +1,11 @@
 //! Pretokenization by hand: where the regular expressions of the common byte-level vocabularies would cut a text.
 
+mod blocks;
+mod cuts;
+
 use std::sync::LazyLock;
+
+pub use cuts::Cuts;
 
 /// A pattern that is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,6 +155,17 @@ static STARCODER: LazyLock<Box<[u8]>> = LazyLock::new(|| {
 struct Scan<'t, const STOP: u8, const KEEP: u8> {
     bytes: &'t [u8],
     classes: &'t [u8],
+}
+
+/// Bytes of the character that begins with `first`.
+#[inline]
+fn length(first: u8) -> usize {
+    match first {
+        0..=0xbf => 1,
+        0xc0..=0xdf => 2,
+        0xe0..=0xef => 3,
+        _ => 4,
+    }
 }
 
 /// The code point at `at` of UTF-8 text, whose first byte is `first` and not ASCII, and its length.

@@ -1,0 +1,163 @@
+//! Where characters are never joined: between two characters that follow one another in no token, every encoding has a
+//! boundary, and both sides can be encoded alone. Scripts written without spaces have pretokens as long as sentences; cut so,
+//! they are many short parts, which a cache finds again.
+
+/// The places within tokens where one character ends and another begins, one of them of three bytes or more: the characters
+/// of scripts without spaces are. Of others it is not known, and they count as joined.
+pub struct Joints {
+    /// Of characters whole on both sides: a bit for each hash of the two.
+    pairs: Vec<u64>,
+    /// Of those that a token has only a part of: a bit for the last byte of the one and the first of the other.
+    bytes: Vec<u64>,
+}
+
+impl Joints {
+    /// Of the bytes of all tokens.
+    pub fn of<'t>(tokens: impl Iterator<Item = &'t [u8]> + Clone) -> Self {
+        let count: usize = tokens.clone().map(|t| boundaries(t).count()).sum();
+        let bits = (count * 16).next_power_of_two().max(1 << 12);
+        let mut joints = Self { pairs: vec![0; bits / 64], bytes: vec![0; (1 << 16) / 64] };
+        for token in tokens {
+            for at in boundaries(token) {
+                joints.add(token, at);
+            }
+        }
+        joints
+    }
+
+    /// Adds the place `at` of `token`.
+    fn add(&mut self, token: &[u8], at: usize) {
+        let (before, after) = token.split_at_checked(at).unwrap_or_default();
+        let start = before.iter().rposition(|b| !is_inner(*b)).unwrap_or(0);
+        let left = whole(before.get(start..).unwrap_or_default());
+        let right = after.get(..after.first().map_or(0, |b| length(*b))).and_then(whole);
+        match (left, right) {
+            (Some(left), Some(right)) => mark(&mut self.pairs, pair(left, right)),
+            _ => {
+                let last = before.last().copied().unwrap_or(0);
+                mark(&mut self.bytes, u64::from(last) << 8 | u64::from(after.first().copied().unwrap_or(0)));
+            }
+        }
+    }
+
+    /// Whether a token may have `left` and, behind it, `right`: characters as the bytes they are written with.
+    #[inline]
+    fn joined(&self, left: u32, last: u8, right: u32, first: u8) -> bool {
+        if left < WIDE && right < WIDE {
+            return true;
+        }
+        marked(&self.bytes, u64::from(last) << 8 | u64::from(first)) || marked(&self.pairs, pair(left, right))
+    }
+
+    /// The parts of `piece` that are encoded alone, as ends.
+    #[inline]
+    pub fn parts<'j>(&'j self, piece: &'j [u8]) -> impl Iterator<Item = usize> + 'j {
+        let mut at = 0;
+        std::iter::from_fn(move || {
+            let mut left = character(piece, at)?;
+            at += length(*piece.get(at)?);
+            while let (Some(&last), Some(&first)) = (piece.get(at.wrapping_sub(1)), piece.get(at)) {
+                let right = character(piece, at)?;
+                if !self.joined(left, last, right, first) {
+                    return Some(at);
+                }
+                left = right;
+                at += length(first);
+            }
+            at = piece.len();
+            Some(at)
+        })
+    }
+}
+
+/// Characters of three bytes and more are not below this.
+const WIDE: u32 = 0x1_0000;
+
+/// Where characters begin within `token` that are wide or may follow a wide one.
+fn boundaries(token: &[u8]) -> impl Iterator<Item = usize> + '_ {
+    let narrow = token.is_ascii();
+    (1..if narrow { 0 } else { token.len() }).filter(|at| match token.get(at - 1..=*at) {
+        Some([last, first]) => !is_inner(*first) && (is_inner(*last) || *first >= 0xe0),
+        _ => false,
+    })
+}
+
+fn is_inner(byte: u8) -> bool {
+    byte & 0xc0 == 0x80
+}
+
+/// Bytes of the character that begins with `first`.
+#[inline]
+fn length(first: u8) -> usize {
+    match first {
+        0..=0xbf => 1,
+        0xc0..=0xdf => 2,
+        0xe0..=0xef => 3,
+        _ => 4,
+    }
+}
+
+/// The bytes of one whole character as a number; `None` if they are only a part of one.
+fn whole(bytes: &[u8]) -> Option<u32> {
+    let first = *bytes.first()?;
+    (!is_inner(first) && bytes.len() == length(first)).then(|| character(bytes, 0))?
+}
+
+/// The bytes of the character at `at` as a number.
+#[inline]
+fn character(bytes: &[u8], at: usize) -> Option<u32> {
+    let first = *bytes.get(at)?;
+    match bytes.get(at..at + 4).map(<[u8; 4]>::try_from) {
+        Some(Ok(four)) => Some(u32::from_be_bytes(four) >> (32 - 8 * length(first) as u32)),
+        _ => Some(bytes.iter().skip(at).take(length(first)).fold(0, |word, b| word << 8 | u32::from(*b))),
+    }
+}
+
+#[inline]
+fn pair(left: u32, right: u32) -> u64 {
+    (u64::from(left) << 32 | u64::from(right)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 24
+}
+
+fn mark(bits: &mut [u64], bit: u64) {
+    let bit = bit & (bits.len() as u64 * 64 - 1);
+    if let Some(word) = bits.get_mut(bit as usize / 64) {
+        *word |= 1 << (bit % 64);
+    }
+}
+
+#[inline]
+fn marked(bits: &[u64], bit: u64) -> bool {
+    let bit = bit & (bits.len() as u64 * 64).wrapping_sub(1);
+    bits.get(bit as usize / 64).is_some_and(|word| word >> (bit % 64) & 1 != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(tokens: &[&[u8]], text: &str) -> Vec<String> {
+        let joints = Joints::of(tokens.iter().copied());
+        let mut from = 0;
+        let cut = |to| {
+            let part = text[from..to].to_owned();
+            from = to;
+            part
+        };
+        joints.parts(text.as_bytes()).map(cut).collect()
+    }
+
+    #[test]
+    fn characters_that_no_token_joins_are_parted() {
+        assert_eq!(parts(&[], "aba日é"), ["aba", "日", "é"]);
+        assert_eq!(parts(&["日本".as_bytes()], "日本日日本"), ["日本", "日", "日本"]);
+        assert_eq!(parts(&[], ""), [""; 0]);
+        assert_eq!(parts(&["x𝄞".as_bytes()], "é𝄞x𝄞"), ["é", "𝄞", "x𝄞"]);
+    }
+
+    #[test]
+    fn parts_of_characters_join_whatever_they_may_be_a_part_of() {
+        // The last byte of 本 (e6 9c ac) and the first of 語 (e8 …) or of 衣 (e8 …).
+        assert_eq!(parts(&[b"\xac\xe8"], "本語本衣日本日"), ["本語", "本衣", "日", "本", "日"]);
+        assert_eq!(parts(&["本\u{8a9e}".as_bytes().get(..4).unwrap()], "本語"), ["本語"]);
+    }
+}
