@@ -1,6 +1,6 @@
 //! Frames lines out of a stream, about a megabyte at a time, in bounded memory whatever the lines.
 
-use std::io::{ErrorKind, Read};
+use std::io::Read;
 
 use memchr::{memchr, memrchr};
 
@@ -88,20 +88,14 @@ impl Lines {
 
     /// Reads until the buffer holds `target` bytes. `false` if nothing was added.
     fn fill(&mut self, target: usize) -> std::io::Result<bool> {
-        let before = self.buffer.len();
-        while !self.ended && self.buffer.len() < target {
-            let length = self.buffer.len();
-            self.buffer.resize(target.max(length + 64 * 1024), 0);
-            let result = self.reader.read(self.buffer.get_mut(length..).unwrap_or_default());
-            self.buffer.truncate(length + *result.as_ref().unwrap_or(&0));
-            match result {
-                Ok(0) => self.ended = true,
-                Ok(_) => {}
-                Err(e) if e.kind() == ErrorKind::Interrupted => {}
-                Err(e) => return Err(e),
-            }
+        let missing = target.saturating_sub(self.buffer.len()) as u64;
+        if self.ended || missing == 0 {
+            return Ok(false);
         }
-        Ok(self.buffer.len() > before)
+        // Reading to the end of a part fills room that is not cleared before.
+        let added = (&mut self.reader).take(missing).read_to_end(&mut self.buffer)? as u64;
+        self.ended = added < missing;
+        Ok(added > 0)
     }
 
     /// The next lines; `None` at the end.

@@ -106,7 +106,7 @@ impl Parser {
     }
 
     fn line(&self, file: &Arc<str>, at: u64, line: &[u8]) -> Result<Document, (&'static str, String)> {
-        let line = std::str::from_utf8(line).map_err(|e| ("invalid_utf8", e.to_string()))?;
+        let line = simdutf8::compat::from_utf8(line).map_err(|e| ("invalid_utf8", e.to_string()))?;
         let mut json = serde_json::Deserializer::from_str(line);
         let members = json.deserialize_any(Object { parser: self }).and_then(|members| json.end().map(|()| members));
         let members = members.map_err(|e| ("bad_json", e.to_string()))?;

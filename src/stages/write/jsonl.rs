@@ -1,7 +1,8 @@
 //! Writes JSON lines: text, fields, and whatever else the input record held, each part compressed as it is made.
 //!
 //! Every morsel is compressed on its worker as a frame (or gzip member) of its own; frames one after another are one
-//! valid file, so that compression, the dearest part of writing, uses all cores and never the number of them.
+//! valid file, so that compression, the dearest part of writing, uses all cores and never the number of them. gzip is
+//! libdeflate's, about three times as fast as zlib's.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -80,7 +81,7 @@ impl Sink for Running {
     }
 
     fn encoder(&self, fields: &Arc<FieldTable>) -> Result<Box<dyn Encode>> {
-        Ok(Box::new(Encoder { settings: self.0.clone(), fields: fields.clone(), lines: Vec::new() }))
+        Ok(Box::new(Encoder { compress: Compress::new(&self.0)?, fields: fields.clone(), lines: Vec::new() }))
     }
 
     fn part(&self, place: &PartPlace, _: &Arc<FieldTable>) -> Result<Box<dyn Part>> {
@@ -90,8 +91,49 @@ impl Sink for Running {
     }
 }
 
+/// Compresses whole chunks, with tables that are made once.
+enum Compress {
+    Zstd(Box<zstd::bulk::Compressor<'static>>),
+    Gzip(libdeflater::Compressor),
+    None,
+}
+
+impl Compress {
+    fn new(settings: &WriteJsonl) -> Result<Self> {
+        Ok(match settings.compression {
+            Compression::Zstd => {
+                let compressor = zstd::bulk::Compressor::new(settings.level as i32);
+                Self::Zstd(Box::new(compressor.map_err(cannot_compress)?))
+            }
+            Compression::Gzip => {
+                let level = libdeflater::CompressionLvl::new(settings.level.min(9) as i32).unwrap_or_default();
+                Self::Gzip(libdeflater::Compressor::new(level))
+            }
+            Compression::None => Self::None,
+        })
+    }
+
+    /// Compresses `lines` as a frame or a member of their own.
+    fn run(&mut self, lines: &mut Vec<u8>) -> Result<Vec<u8>> {
+        match self {
+            Self::Zstd(compressor) => compressor.compress(lines).map_err(cannot_compress),
+            Self::Gzip(compressor) => {
+                let mut bytes = vec![0; compressor.gzip_compress_bound(lines.len())];
+                let length = compressor.gzip_compress(lines, &mut bytes);
+                bytes.truncate(length.map_err(|e| Error::bug(format!("gzip has too little room: {e}")))?);
+                Ok(bytes)
+            }
+            Self::None => Ok(std::mem::take(lines)),
+        }
+    }
+}
+
+fn cannot_compress(error: std::io::Error) -> Error {
+    Error::world(format!("cannot compress: {error}"))
+}
+
 struct Encoder {
-    settings: WriteJsonl,
+    compress: Compress,
     fields: Arc<FieldTable>,
     lines: Vec<u8>,
 }
@@ -106,17 +148,7 @@ impl Encode for Encoder {
                 written += 1;
             }
         }
-        let failed = |e| Error::world(format!("cannot compress: {e}"));
-        let bytes = match self.settings.compression {
-            Compression::None => std::mem::take(&mut self.lines),
-            Compression::Zstd => zstd::bulk::compress(&self.lines, self.settings.level as i32).map_err(failed)?,
-            Compression::Gzip => {
-                let level = flate2::Compression::new(self.settings.level.min(9));
-                let mut encoder = flate2::write::GzEncoder::new(Vec::new(), level);
-                encoder.write_all(&self.lines).map_err(failed)?;
-                encoder.finish().map_err(failed)?
-            }
-        };
+        let bytes = self.compress.run(&mut self.lines)?;
         Ok(Chunk { bytes, extra: None, docs: written, tokens: 0 })
     }
 }
