@@ -14,6 +14,7 @@ pub mod gutenberg;
 pub mod html;
 pub mod kenlm;
 pub mod license;
+pub mod json;
 pub mod lines;
 pub mod mojibake;
 pub mod ngrams;

@@ -15,6 +15,7 @@ use crate::doc::{Document, FieldTable, Value};
 use crate::error::{Error, Result};
 use crate::io::atomic::{AtomicFile, Written};
 use crate::stage::{About, Build, Chunk, Encode, Family, Part, PartPlace, Settings, Sink, Stage};
+use crate::text::json;
 
 /// Settings of the writer `jsonl`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -155,17 +156,17 @@ impl Encode for Encoder {
 
 fn line(doc: &Document, fields: &FieldTable, out: &mut Vec<u8>) {
     out.extend_from_slice(b"{\"text\":");
-    string(doc.text.as_str(), out);
+    json::push_string(doc.text.as_str(), out);
     for (slot, name, _) in fields.public() {
         let value = doc.fields.slot(slot);
         if *value == Value::Null {
             continue;
         }
         out.push(b',');
-        string(name, out);
+        json::push_string(name, out);
         out.push(b':');
         match value {
-            Value::Str(text) => string(text, out),
+            Value::Str(text) => json::push_string(text, out),
             Value::I64(n) => out.extend_from_slice(n.to_string().as_bytes()),
             Value::F64(n) => out.extend_from_slice(serde_json::Value::from(*n).to_string().as_bytes()),
             Value::Bool(b) => out.extend_from_slice(if *b { b"true" } else { b"false" }),
@@ -187,11 +188,6 @@ fn line(doc: &Document, fields: &FieldTable, out: &mut Vec<u8>) {
         out.extend_from_slice(doc.rest.as_bytes());
     }
     out.extend_from_slice(format!(",\"tamis_id\":\"{}\"}}\n", doc.id).as_bytes());
-}
-
-fn string(text: &str, out: &mut Vec<u8>) {
-    // Writing a string into memory cannot fail.
-    let _ = serde_json::to_writer(out, text);
 }
 
 struct Lines {
