@@ -15,8 +15,10 @@ use foldhash::fast::RandomState;
 
 use super::pretoken::{Cuts, Pattern};
 use cache::{Cache, Ids, Key};
+#[cfg(test)]
+pub(super) use file::bytes_of;
+pub(super) use file::char_of;
 pub use file::{Known, TokenizerFile, nfc};
-pub(super) use file::{bytes_of, char_of};
 use joints::Joints;
 use merge::{Chain, Merges};
 
