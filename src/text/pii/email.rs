@@ -104,6 +104,10 @@ fn domain_end(text: &str, start: usize, domains: &TopLevel) -> Option<usize> {
         if labels > 0 {
             if domains.has(this) {
                 end = Some(start + label + length);
+                // No domain goes on behind one that is reserved: what a replacement says ends with it.
+                if reserved(tail.get(..label + length)?) {
+                    return end;
+                }
             } else if domains.has(word) {
                 return Some(start + label + word.len());
             }

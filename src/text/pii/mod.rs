@@ -250,6 +250,7 @@ mod tests {
         for text in [
             "git@github.com:rust-lang/rust.git",
             "me@example.com and you@mail.example.org",
+            "me@example.org.email",
             "icon@2x.png",
             "A@B.T",
             "@Override foo@bar",
