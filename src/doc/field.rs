@@ -168,6 +168,11 @@ impl Fields {
         self.0.get(slot as usize).unwrap_or(&NULL)
     }
 
+    /// The slots that hold something.
+    pub fn written(&self) -> impl Iterator<Item = (u16, &Value)> {
+        self.0.iter().enumerate().filter(|(_, v)| **v != Value::Null).map(|(slot, v)| (slot as u16, v))
+    }
+
     /// Puts `value` into `slot`.
     pub fn put(&mut self, slot: u16, value: Value) {
         let slot = slot as usize;

@@ -11,7 +11,7 @@ use super::{
 use crate::doc::FieldTable;
 use crate::error::{Error, Result};
 use crate::pipeline::{Diagnostic, Diagnostics, Flow, Inputs, Pipeline, Span, Step};
-use crate::stage::{Build, Global, Requests, Scope, Shared, Sink, Source, Split, Stage};
+use crate::stage::{Build, Exchange, Global, Requests, Scope, Shared, Sink, Source, Split, Stage};
 
 /// Compiles `pipeline`. Lists inputs and reads resource files; every mistake is found, each with its place in the file.
 pub fn compile(pipeline: &Pipeline) -> Result<Plan, Diagnostics> {
@@ -81,6 +81,7 @@ pub(super) enum BuiltStage {
     Transform(Arc<SharedTransform>),
     Expand(Arc<SharedExpand>),
     Global(Arc<dyn Global>),
+    Exchange(Arc<dyn Exchange>),
     Sink(Arc<dyn Sink>),
 }
 
@@ -235,6 +236,25 @@ impl<'p> Builder<'p> {
             }
             Stage::Expand(e) => BuiltStage::Expand(Arc::new(SharedExpand::new(e))),
             Stage::Global(g) => BuiltStage::Global(g),
+            Stage::Exchange { .. } if when.is_some() || annotate.is_some() => {
+                return Err(Error::pipeline(format!(
+                    "`{label}` moves every document: it takes no `when` and no `mode`"
+                )));
+            }
+            Stage::Exchange { look, exchange } => {
+                let named = |name, label: &str, stage| BuiltStep {
+                    name,
+                    label: label.to_owned(),
+                    print: print.clone(),
+                    stage,
+                    splits: Vec::new(),
+                    when: None,
+                    annotate: None,
+                };
+                let look = look.map(|look| named(None, &format!("{label} (look)"), BuiltStage::Global(look)));
+                let exchange = named(name, &label, BuiltStage::Exchange(exchange));
+                return Ok(look.into_iter().chain([exchange]).collect());
+            }
             // One step for each barrier; the last of them is the one that judges.
             Stage::Chain(all) => {
                 let last = all.len().saturating_sub(1);
@@ -279,12 +299,15 @@ struct StreamInput {
     print: Fingerprint,
     upstream: Option<(usize, u32)>,
     first_reading: bool,
+    /// Bytes on disk that it was read from, about.
+    bytes: u64,
 }
 
 #[derive(Clone)]
 enum From {
     Split { flow: usize, read: usize, split: Split },
     Held { pass: usize, ordinal: u32 },
+    Moved { pass: usize, cell: u32 },
 }
 
 #[derive(Clone)]
@@ -333,6 +356,10 @@ impl Passes<'_> {
                     streams = vec![self.barrier(flow, step..step + fused, streams)?];
                     step += fused;
                 }
+                BuiltStage::Exchange(_) => {
+                    streams = vec![self.exchange(flow, step, streams)?];
+                    step += 1;
+                }
                 _ => return Err(Error::bug("a reader or writer stands among the steps")),
             }
         }
@@ -346,7 +373,14 @@ impl Passes<'_> {
             let inputs = step.splits.iter().cloned().map(|split| {
                 let identity = serde_json::to_string(&split).unwrap_or_default();
                 let print = Fingerprint::of([step.print.as_str(), &loads, &identity]);
-                StreamInput { from: From::Split { flow, read, split }, print, upstream: None, first_reading: true }
+                let bytes = split.bytes();
+                StreamInput {
+                    from: From::Split { flow, read, split },
+                    print,
+                    upstream: None,
+                    first_reading: true,
+                    bytes,
+                }
             });
             streams.push(Stream { inputs: inputs.collect(), pending: Vec::new(), after: None });
         }
@@ -374,7 +408,12 @@ impl Passes<'_> {
         // A walk that changed nothing leaves nothing worth holding: reading again costs no more than reading held files.
         let hold = streams.iter().any(|s| !s.pending.is_empty());
         let originals: Vec<StreamInput> = streams.iter().flat_map(|s| s.inputs.clone()).collect();
-        let (tasks, chains) = self.walks(streams)?;
+        let (mut tasks, chains) = self.walks(streams)?;
+        // What a walk maps depends on the stages it maps for.
+        for step in steps.clone() {
+            let print = &self.built_step(flow, step)?.print;
+            tasks.iter_mut().for_each(|t| t.fingerprint = Fingerprint::of([t.fingerprint.0.as_str(), print]));
+        }
         let mut sofar: Vec<String> = tasks.iter().map(|t| t.fingerprint.0.clone()).collect();
         let mut globals = Vec::new();
         for step in steps.clone() {
@@ -400,7 +439,7 @@ impl Passes<'_> {
                 let upstream = Some((pass, task.ordinal));
                 if hold {
                     let from = From::Held { pass, ordinal: task.ordinal };
-                    StreamInput { from, print: task.fingerprint.clone(), upstream, first_reading: false }
+                    StreamInput { from, print: task.fingerprint.clone(), upstream, first_reading: false, ..original }
                 } else {
                     StreamInput { upstream, first_reading: false, ..original }
                 }
@@ -425,6 +464,31 @@ impl Passes<'_> {
             }
             _ => Err(Error::bug("a flow goes nowhere")),
         }
+    }
+
+    /// Closes a pass whose documents go to other splits: the inputs of the next.
+    fn exchange(&mut self, flow: usize, step: usize, streams: Vec<Stream>) -> Result<Stream> {
+        let bytes = streams.iter().flat_map(|s| &s.inputs).map(|input| input.bytes).sum();
+        let built = self.built_step(flow, step)?;
+        let BuiltStage::Exchange(exchange) = &built.stage else { return Err(Error::bug("an exchange of no exchange")) };
+        let (exchange, label, print) = (exchange.clone(), built.label.clone(), built.print.clone());
+        let splits = exchange.splits(bytes).max(1);
+        let (mut tasks, chains) = self.walks(streams)?;
+        for task in &mut tasks {
+            task.fingerprint = Fingerprint::of([task.fingerprint.0.as_str(), &print, &splits.to_string()]);
+        }
+        let all = Fingerprint::of(tasks.iter().map(|t| t.fingerprint.0.as_str()));
+        let pass = self.passes.len();
+        let input = |cell: u32| StreamInput {
+            from: From::Moved { pass, cell },
+            print: Fingerprint::of([all.0.as_str(), &cell.to_string()]),
+            upstream: None,
+            first_reading: false,
+            bytes: bytes / u64::from(splits),
+        };
+        let end = End::Exchange { exchange, label, splits };
+        self.passes.push(Pass { id: format!("p{pass}"), tasks, chains, end });
+        Ok(Stream { inputs: (0..splits).map(input).collect(), pending: Vec::new(), after: None })
     }
 
     /// Closes the last pass of a flow with its writers.
@@ -482,6 +546,7 @@ impl Passes<'_> {
                 let fingerprint = Fingerprint::of(parts);
                 let input_now = match input.from {
                     From::Held { pass, ordinal } => Input::Held { pass, ordinal },
+                    From::Moved { pass, cell } => Input::Moved { pass, cell },
                     From::Split { flow, read, split } => {
                         let step = self.built_flow(flow)?.reads.get(read);
                         let Some(BuiltStep { stage: BuiltStage::Source(source), label, .. }) = step else {

@@ -34,6 +34,8 @@ pub struct PassView {
     pub reads_bytes: u64,
     /// Whether its documents are held for the next pass.
     pub holds: bool,
+    /// What moves its documents to how many other splits.
+    pub moves: Option<(String, u32)>,
     /// The distinct chains of steps, with the number of tasks that walk each.
     pub chains: Vec<(Vec<String>, usize)>,
     /// Global stages after the walk, with their partitions.
@@ -80,7 +82,7 @@ impl PlanView {
 fn reads(input: &Input) -> u64 {
     match input {
         Input::Split { split, .. } => split.bytes(),
-        Input::Held { .. } => 0,
+        Input::Held { .. } | Input::Moved { .. } => 0,
     }
 }
 
@@ -94,7 +96,7 @@ fn pass_view(plan: &Plan, index: usize, done: &dyn Fn(&str) -> bool) -> PassView
     let pass = plan.passes.get(index).unwrap_or(&empty);
     let task = |id: String, what: String| TaskView { done: done(&id), id, what };
     let mut tasks: Vec<TaskView> = pass.tasks.iter().map(|t| task(t.id.clone(), describe(plan, &t.input))).collect();
-    let (mut globals, mut writes, mut holds) = (Vec::new(), Vec::new(), false);
+    let (mut globals, mut writes, mut holds, mut moves) = (Vec::new(), Vec::new(), false, None);
     match &pass.end {
         End::Barrier { globals: steps, hold, .. } => {
             holds = *hold;
@@ -106,6 +108,7 @@ fn pass_view(plan: &Plan, index: usize, done: &dyn Fn(&str) -> bool) -> PassView
                 tasks.push(task(plan.finish_id(index, global), format!("finish {}", step.label)));
             }
         }
+        End::Exchange { label, splits, .. } => moves = Some((label.clone(), *splits)),
         End::Write { sinks, .. } => {
             for (sink, step) in sinks.iter().enumerate() {
                 writes.push((step.label.clone(), step.sink.dir().display().to_string()));
@@ -124,6 +127,7 @@ fn pass_view(plan: &Plan, index: usize, done: &dyn Fn(&str) -> bool) -> PassView
         id: pass.id.clone(),
         reads_bytes: pass.tasks.iter().map(|t| reads(&t.input)).sum(),
         holds,
+        moves,
         chains: chains.collect(),
         globals,
         writes,
@@ -137,6 +141,7 @@ fn describe(plan: &Plan, input: &Input) -> String {
             let task = plan.passes.get(*pass).and_then(|p| p.tasks.get(*ordinal as usize));
             format!("held {}", task.map_or("", |t| &t.id))
         }
+        Input::Moved { cell, .. } => format!("moved to split {cell}"),
         Input::Split { label, split, .. } => {
             let mut what = format!("{label}: ");
             for (n, file) in split.files.iter().enumerate().take(3) {
@@ -195,6 +200,9 @@ impl fmt::Display for PlanView {
                     "nothing is held: the input is read again"
                 };
                 writeln!(f, "    {held}")?;
+            }
+            if let Some((label, splits)) = &pass.moves {
+                writeln!(f, "    {label} moves documents to {splits} splits")?;
             }
             for (label, dir) in &pass.writes {
                 writeln!(f, "    write {label} to {dir}")?;

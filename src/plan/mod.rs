@@ -73,6 +73,15 @@ pub enum End {
         /// Whether the flow ends here: its last stages only look at documents, and nobody writes them.
         last: bool,
     },
+    /// A move: its documents go to other splits.
+    Exchange {
+        /// What moves them.
+        exchange: Arc<dyn crate::stage::Exchange>,
+        /// Its name in the plan.
+        label: String,
+        /// To how many splits.
+        splits: u32,
+    },
     /// The flow's writers.
     Write {
         /// The flow.
@@ -117,6 +126,13 @@ pub enum Input {
         pass: usize,
         /// The task's ordinal.
         ordinal: u32,
+    },
+    /// The documents that all tasks of the pass `pass` moved to the split `cell`.
+    Moved {
+        /// Index into [`Plan::passes`].
+        pass: usize,
+        /// Which of the new splits.
+        cell: u32,
     },
 }
 
@@ -240,6 +256,7 @@ impl Plan {
                     let files = globals.iter().flat_map(|g| g.global.files());
                     dirs.extend(files.filter_map(|f| f.parent().map(Path::to_owned)));
                 }
+                End::Exchange { .. } => {}
             }
         }
         dirs

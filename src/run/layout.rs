@@ -23,7 +23,7 @@ impl Layout {
     /// Makes the folders.
     pub fn create(root: &Path) -> Result<Self> {
         let layout = Self::at(root);
-        for name in ["receipts", "ledger", "held", "records", "links", "found", "parts"] {
+        for name in ["receipts", "ledger", "held", "moved", "records", "links", "found", "parts"] {
             let dir = layout.root.join(name);
             std::fs::create_dir_all(&dir).map_err(|e| Error::io("create the folder", &dir, e))?;
         }
@@ -50,6 +50,11 @@ impl Layout {
         self.root.join("held").join(format!("{task}.parquet"))
     }
 
+    /// The documents a walk moves to other splits.
+    pub fn moved(&self, task: &str) -> PathBuf {
+        self.root.join("moved").join(format!("{task}.bin"))
+    }
+
     /// The records a walk mapped for the `global`-th global stage of its pass.
     pub fn records(&self, task: &str, global: usize) -> PathBuf {
         self.root.join("records").join(format!("{task}-g{global}.rec"))
@@ -72,7 +77,7 @@ impl Layout {
 
     /// What resuming needs but a finished run does not.
     pub fn intermediate_dirs(&self) -> Vec<PathBuf> {
-        ["held", "records", "links", "parts"].iter().map(|d| self.root.join(d)).collect()
+        ["held", "moved", "records", "links", "parts"].iter().map(|d| self.root.join(d)).collect()
     }
 
     /// Takes the run folder for this process; an error if another run has it.

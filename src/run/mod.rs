@@ -11,6 +11,7 @@ mod found;
 pub mod held;
 pub mod layout;
 mod ledger;
+mod moved;
 mod open;
 mod pass;
 mod receipt;
@@ -115,6 +116,7 @@ fn finish_pass(plan: &Plan, index: usize, layout: &Layout, cx: &Context<'_>) -> 
                 count(barrier::finish(plan, index, global, layout)?);
             }
         }
+        End::Exchange { .. } => {}
         End::Write { sinks, .. } => {
             for sink in 0..sinks.len() {
                 count(commit::assemble(plan, index, sink, layout)?);
@@ -142,6 +144,7 @@ pub fn task(plan: &Plan, id: &str, cx: &Context<'_>) -> Result<bool> {
                     }
                 }
             }
+            End::Exchange { .. } => {}
             End::Write { sinks, .. } => {
                 if let Some(sink) = (0..sinks.len()).find(|&s| plan.assemble_id(index, s) == id) {
                     return commit::assemble(plan, index, sink, &layout);
@@ -169,6 +172,7 @@ pub fn task_list(plan: &Plan) -> Vec<(String, bool)> {
                     add(plan.finish_id(index, global), &step.fingerprint);
                 }
             }
+            End::Exchange { .. } => {}
             End::Write { sinks, .. } => {
                 sinks.iter().enumerate().for_each(|(s, step)| add(plan.assemble_id(index, s), &step.fingerprint));
             }
@@ -195,6 +199,7 @@ pub fn summarize(plan: &Plan, layout: &Layout) -> Result<Outcome> {
                     outcome.outputs.extend(receipt.outputs);
                 }
             }
+            End::Exchange { .. } => {}
             End::Write { sinks, .. } => {
                 for (sink, step) in sinks.iter().enumerate() {
                     let receipt = Receipt::require(layout, &plan.assemble_id(index, sink), &step.fingerprint)?;

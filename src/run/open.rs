@@ -8,7 +8,7 @@ use super::commit::SinkPart;
 use super::found::{Found, SplitIdentity};
 use super::records::{Order, TaskRecords};
 use super::walk::Walked;
-use super::{Layout, Receipt, held};
+use super::{Layout, Receipt, held, moved};
 use crate::error::{Error, Kind, Result};
 use crate::io::atomic::AtomicFile;
 use crate::plan::{Action, End, Input, Pass, Plan, Task};
@@ -66,6 +66,7 @@ struct Committing {
 struct Files {
     ledger: zstd::stream::write::Encoder<'static, AtomicFile>,
     held: Option<held::Part>,
+    moved: Option<moved::Moved>,
     records: Vec<TaskRecords>,
     sinks: Vec<SinkPart>,
 }
@@ -128,6 +129,7 @@ impl<'p> OpenTask<'p> {
         match &self.task.input {
             Input::Split { label, .. } => label,
             Input::Held { .. } => "held",
+            Input::Moved { .. } => "moved",
         }
     }
 
@@ -231,11 +233,11 @@ impl Committing {
         }
         for output in walked.outputs {
             match output {
-                Output::Held(chunk) => {
-                    if let Some(held) = files.held.as_mut() {
-                        held.append(chunk)?;
-                    }
-                }
+                Output::Held(chunk) => match (&mut files.held, &mut files.moved) {
+                    (Some(held), _) => held.append(chunk)?,
+                    (None, Some(moved)) => moved.append(chunk)?,
+                    (None, None) => {}
+                },
                 Output::Sink(sink, chunk) => {
                     if let Some(part) = files.sinks.get_mut(sink) {
                         part.part.append(chunk)?;
@@ -260,7 +262,7 @@ impl Files {
         let ledger = AtomicFile::create(&layout.ledger(&task.id))?;
         let ledger = zstd::stream::write::Encoder::new(ledger, 3)
             .map_err(|e| Error::world(format!("cannot start compressing the ledger: {e}")))?;
-        let mut files = Self { ledger, held: None, records: Vec::new(), sinks: Vec::new() };
+        let mut files = Self { ledger, held: None, moved: None, records: Vec::new(), sinks: Vec::new() };
         match &pass.end {
             End::Barrier { globals, hold, .. } => {
                 if *hold {
@@ -278,6 +280,9 @@ impl Files {
                     ));
                 }
             }
+            End::Exchange { .. } => {
+                files.moved = Some(moved::Moved::create(&layout.moved(&task.id), &plan.fields)?);
+            }
             End::Write { flow, sinks } => {
                 for (index, step) in sinks.iter().enumerate() {
                     files.sinks.push(SinkPart::open(plan, pass, task, index, flow, step, layout)?);
@@ -292,6 +297,9 @@ impl Files {
         receipt.outputs.push(ledger.commit()?);
         if let Some(held) = self.held {
             receipt.outputs.push(held.finish()?);
+        }
+        if let Some(moved) = self.moved {
+            receipt.outputs.push(moved.finish()?);
         }
         for records in self.records {
             receipt.outputs.push(records.finish()?);
@@ -337,6 +345,16 @@ fn open_reader(plan: &Plan, task: &Task, layout: &Layout) -> Result<Box<dyn Read
         }
         Input::Held { pass, ordinal } => {
             held::open(&layout.held(&walked_before(plan, *pass, *ordinal)?.id), &plan.fields)
+        }
+        Input::Moved { pass, cell } => {
+            let from =
+                plan.passes.get(*pass).ok_or_else(|| Error::bug("documents moved by a pass that is not there"))?;
+            let mut files = Vec::new();
+            for task in &from.tasks {
+                Receipt::require(layout, &task.id, &task.fingerprint)?;
+                files.push(layout.moved(&task.id));
+            }
+            Ok(moved::open(files, *cell, &plan.fields))
         }
     }
 }

@@ -40,7 +40,7 @@ pub fn walk_one(plan: &Plan, index: usize, task: &Task, layout: &Layout, cx: &Co
 fn input_bytes(task: &Task) -> u64 {
     match &task.input {
         Input::Split { split, .. } => split.bytes(),
-        Input::Held { .. } => 0,
+        Input::Held { .. } | Input::Moved { .. } => 0,
     }
 }
 

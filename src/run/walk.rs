@@ -106,6 +106,10 @@ impl<'p> Walker<'p> {
                     None
                 },
             },
+            End::Exchange { exchange, splits, .. } => Ends::Barrier {
+                mappers: Vec::new(),
+                held: Some(Box::new(super::moved::Encoder::new(exchange, *splits))),
+            },
             End::Write { sinks, .. } => {
                 Ends::Write { encoders: sinks.iter().map(|s| s.sink.encoder(&plan.fields)).collect::<Result<_>>()? }
             }

@@ -19,6 +19,7 @@ pub mod classifier;
 pub mod clusters;
 pub mod columns;
 mod entry;
+mod exchange;
 pub mod expr;
 mod global;
 pub mod hits;
@@ -38,6 +39,7 @@ pub mod varint;
 pub use about::{About, Example, Expect, Family};
 pub use build::{Build, Requests, Resource, Scope, Shared, nearest};
 pub use entry::{Entry, Settings};
+pub use exchange::Exchange;
 pub use global::{Apply, Corpus, Findings, Global, Links, Mapper, Records, Sorted};
 pub use sink::{Chunk, Encode, Part, PartPlace, Sink};
 pub use source::{BadRecord, FilePart, Morsel, Read, Reader, Source, Split, pack, whole_files};
@@ -59,6 +61,13 @@ pub enum Stage {
     Global(Arc<dyn Global>),
     /// Needs several barriers: what each but the last finds, its `apply` leaves in fields for the next to map.
     Chain(Vec<Arc<dyn Global>>),
+    /// Moves documents to other splits, in another order, after a look at the corpus if it needs one.
+    Exchange {
+        /// What leaves in a field of each document what the exchange must know.
+        look: Option<Arc<dyn Global>>,
+        /// What moves them.
+        exchange: Arc<dyn Exchange>,
+    },
     /// Writes; commits whole or not at all.
     Sink(Arc<dyn Sink>),
 }

@@ -29,6 +29,7 @@ pub fn build<S: Settings>(settings: &str, annotate: bool, prepare: impl FnOnce(&
     let mut before = match stage {
         Stage::Global(stage) => vec![stage],
         Stage::Chain(stages) => stages,
+        Stage::Exchange { look: Some(look), .. } => vec![look],
         _ => panic!("not a global stage"),
     };
     let stage = before.pop().unwrap();

@@ -13,6 +13,7 @@ mod expand;
 mod house;
 mod ledger;
 mod models;
+mod moving;
 mod place;
 mod presets;
 mod quality;

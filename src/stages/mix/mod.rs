@@ -7,7 +7,10 @@ pub static STAGES: &[Entry] = &[
     Entry::of::<mix::Mix>(),
     Entry::of::<quantile_buckets::QuantileBuckets>(),
     Entry::of::<rehydrate::Rehydrate>(),
+    Entry::of::<reshard::Reshard>(),
     Entry::of::<sample::Sample>(),
+    Entry::of::<shuffle::Shuffle>(),
+    Entry::of::<sort::Sort>(),
     Entry::of::<split::Split>(),
     Entry::of::<top_fraction::TopFraction>(),
 ];
@@ -15,6 +18,9 @@ pub static STAGES: &[Entry] = &[
 pub mod mix;
 pub mod quantile_buckets;
 pub mod rehydrate;
+pub mod reshard;
 pub mod sample;
+pub mod shuffle;
+pub mod sort;
 pub mod split;
 pub mod top_fraction;
