@@ -5,10 +5,12 @@
 
 OUT/text/*.jsonl.zst: documents of 1 to 8 kB of prose and code in eight languages, in files of about 32 MB of text; the pages are
 repeated with their lines shuffled (seeded) until there are MEGABYTES (200) of text. OUT/web.warc.gz: the pages as a crawl
-would store them, one gzip member each. Needs the Python package zstandard.
+would store them, one gzip member each. OUT/code.jsonl.zst: 60 MB of source code, of the crates that cargo has fetched and of
+Python's library. Needs the Python package zstandard.
 """
 import gzip
 import json
+import os
 import pathlib
 import random
 import sys
@@ -23,6 +25,21 @@ PACKAGES = ["debian-faq", "debian-faq-de", "debian-faq-fr", "debian-faq-it", "de
             "python3.11-doc", "installation-guide-amd64"]
 
 
+def code(out, megabytes=60):
+    cargo = pathlib.Path(os.environ.get("CARGO_HOME", pathlib.Path.home() / ".cargo")) / "registry/src"
+    files = sorted([*cargo.glob("*/*/**/*.rs"), *pathlib.Path(os.__file__).parent.glob("**/*.py")])
+    random.Random(1).shuffle(files)
+    lines, size = [], 0
+    for file in files:
+        text = file.read_text("utf-8", errors="replace")
+        if 200 < len(text) < 200_000:
+            lines.append(json.dumps({"text": text}, ensure_ascii=False))
+            size += len(text.encode())
+        if size > megabytes * 1_000_000:
+            break
+    (out / "code.jsonl.zst").write_bytes(zstandard.ZstdCompressor(level=3).compress("".join(f"{line}\n" for line in lines).encode()))
+
+
 def main(downloads, out, megabytes=200):
     downloads, out = pathlib.Path(downloads), pathlib.Path(out)
     (out / "text").mkdir(parents=True, exist_ok=True)
@@ -33,6 +50,7 @@ def main(downloads, out, megabytes=200):
     with open(out / "web.warc.gz", "wb") as warc:
         for number, (name, body) in enumerate(pages):
             warc.write(gzip.compress(make.response(number, f"https://docs.example/{name}", body), 6, mtime=0))
+    code(out)
     texts = [make.text_of(body).split("\n") for _, body in pages]
     rng = random.Random(1)
     written = shard = 0

@@ -3,11 +3,12 @@
 
     pip install fastokens==0.3.5 gigatoken==0.10.0 tiktoken==0.14.0 tokenizers==0.23.3 zstandard
     cargo build --release --benches
-    python3 benches/encoders.py fixtures/tokenizers/gpt2.json CORPUS/text/*.jsonl.zst
+    python3 benches/encoders.py fixtures/tokenizers/gpt2.json CORPUS
 
-The texts are taken as a whole and by kind (ASCII prose, Chinese and Japanese). A pass is over all texts; the first finds empty
-caches. gigatoken is given its documents the two ways it offers, and the faster counts. tokenizers and tiktoken, being slow, get
-an eighth of the texts.
+The corpus (of benches/corpus.py) is taken as a whole and by kind: ASCII prose, Chinese and Japanese, source code. A pass is over
+all texts; the first finds empty caches. tamis uses a document's ids before it encodes the next, as its pipelines do; the others
+return the ids of all. gigatoken is given its documents the two ways it offers, and the faster counts. tokenizers and tiktoken,
+being slow, get an eighth of the texts.
 """
 import io
 import json
@@ -20,7 +21,7 @@ import time
 
 import zstandard
 
-tokenizer, *files = sys.argv[1:]
+tokenizer, corpus, *rest = sys.argv[1:]
 
 
 def passes(name, path):
@@ -64,21 +65,26 @@ def passes(name, path):
     return speeds
 
 
-if files and files[0] == "--pass":
-    print(json.dumps(passes(files[1], files[2])))
+if corpus == "--pass":
+    print(json.dumps(passes(*rest)))
     sys.exit()
 
 kinds = {"mix": lambda t: True, "ASCII prose": lambda t: t.isascii(),
-         "Chinese, Japanese": lambda t: sum("\u3040" <= c <= "\u9fff" for c in t[:4000]) > len(t[:4000]) / 4}
+         "Chinese, Japanese": lambda t: sum("\u3040" <= c <= "\u9fff" for c in t[:4000]) > len(t[:4000]) / 4,
+         "code": None}
 place = pathlib.Path(tempfile.mkdtemp())
-texts = []
-for file in files:
-    texts += [json.loads(line)["text"] for line in io.TextIOWrapper(zstandard.ZstdDecompressor().stream_reader(open(file, "rb")), "utf-8")]
+def texts_of(file):
+    stream = zstandard.ZstdDecompressor().stream_reader(open(file, "rb"), read_across_frames=True)
+    return [json.loads(line)["text"] for line in io.TextIOWrapper(stream, "utf-8")]
+
+
+corpus = pathlib.Path(corpus)
+texts = [text for file in sorted((corpus / "text").glob("*.zst")) for text in texts_of(file)]
 binary = max(pathlib.Path("target/release/deps").glob("encode-*[0-9a-f]"), key=lambda p: p.stat().st_mtime)
 environment = os.environ | {"RAYON_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
 for kind, holds in kinds.items():
     path = place / f"{kind.split(',')[0].replace(' ', '-')}.jsonl"
-    some = [t for t in texts if holds(t)]
+    some = [t for t in texts if holds(t)] if holds else texts_of(corpus / "code.jsonl.zst")
     path.write_text("".join(json.dumps({"text": t}, ensure_ascii=False) + "\n" for t in some))
     packed = path.with_suffix(".jsonl.zst")
     packed.write_bytes(zstandard.ZstdCompressor().compress(path.read_bytes()))

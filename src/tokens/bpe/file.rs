@@ -331,8 +331,10 @@ impl Bpe {
             joined.push_str(right);
             all.push((id(left)?, id(right)?, rank as u32, id(&joined)?));
         }
-        let tokens: HashMap<Box<[u8]>, u32, RandomState> =
-            model.vocab.iter().filter_map(|(token, id)| Some((bytes_of(token)?.into_boxed_slice(), *id))).collect();
+        // Without `ignore_merges` only tokens beyond ASCII are asked for, to see where characters join: few, in most vocabularies.
+        let beyond = |token: &str| token.chars().filter_map(byte_of).any(|byte| !byte.is_ascii());
+        let tokens = model.vocab.iter().filter(|(token, _)| model.ignore_merges || beyond(token));
+        let tokens = tokens.filter_map(|(token, id)| Some((bytes_of(token)?.into_boxed_slice(), *id))).collect();
         Self::of_merges(pattern, bytes, &all, tokens, model.ignore_merges)
     }
 
