@@ -34,6 +34,7 @@ mod sink;
 mod source;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod urls;
 pub mod varint;
 
 pub use about::{About, Example, Expect, Family};

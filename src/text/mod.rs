@@ -1,5 +1,6 @@
 //! Functions on `&str`. Nothing here knows a document.
 
+pub mod address;
 pub mod boilerplate;
 pub mod ccnet;
 pub mod chars;

@@ -94,3 +94,25 @@ fn perplexity_is_a_field_that_buckets_can_be_made_of() {
     }
     assert_eq!(lines[4]["again.tokens"], 1.0, "a blank text is the end of one line");
 }
+
+#[test]
+fn pages_are_kept_and_dropped_by_their_addresses() {
+    let place = Place::new();
+    let page = |url: &str| format!("{{\"text\":\"a page\",\"url\":\"{url}\"}}\n");
+    let urls =
+        ["http://www.a.org/x/", "http://b.org/", "https://c.org/low", "http://sub.bad.org/", "http://d.org/only"];
+    place.write("a.jsonl", urls.map(page).concat());
+    place.write("posts.jsonl", "{\"url\":\"https://a.org/x\",\"score\":3,\"title\":\"t\"}\n{\"url\":\"https://c.org/low\",\"score\":2}\n{\"url\":\"http://sub.bad.org/\",\"score\":9}\n{\"title\":\"no link\"}\n");
+    place.write("keep.txt", "b.org\n");
+    place.write("block.txt", "0.0.0.0 bad.org\n");
+    place.write(
+        "p.yaml",
+        "read: { jsonl: a.jsonl }\nsteps:\n  - url_blocklist: { lists: block.txt }\n  - url_allowlist: { posts: posts.jsonl, lists: keep.txt }\nwrite: { jsonl: { dir: out, compression: none } }\n",
+    );
+    let ran = place.tamis(&["run", "p.yaml"]).done();
+    assert!(ran.out.contains("3 domains and pages are listed"), "{}", ran.out);
+    let kept: Vec<_> = place.lines("out").iter().map(|l| l["url"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(kept, urls[..2]);
+    let dropped: Vec<_> = place.ledger("runs/p").iter().map(|r| r.because.to_string()).collect();
+    assert_eq!(dropped, ["not_listed", "domain_listed", "not_listed"]);
+}

@@ -5,8 +5,11 @@ use tamis::stats::Tally;
 use crate::place::{Place, files, repository};
 
 /// What the variables that a preset needs are in the fixtures.
-const GIVEN: [(&str, &str); 2] =
-    [("language_model", "models/lid.176.ftz"), ("thresholds", "lists/fineweb2_sample.yaml")];
+const GIVEN: [(&str, &str); 3] = [
+    ("language_model", "models/lid.176.ftz"),
+    ("thresholds", "lists/fineweb2_sample.yaml"),
+    ("word_model", "models/tiny.probing"),
+];
 
 /// Presets for source code.
 const CODE: [&str; 1] = ["starcoder"];

@@ -4,10 +4,10 @@ use crate::stage::Entry;
 
 /// The stages of this family, by name.
 pub static STAGES: &[Entry] = &[
-    Entry::of::<code_quality::CodeQuality>(),
     Entry::of::<c4_bad_words::C4BadWords>(),
     Entry::of::<c4_paragraphs::C4Paragraphs>(),
     Entry::of::<c4_quality::C4Quality>(),
+    Entry::of::<code_quality::CodeQuality>(),
     Entry::of::<compression_ratio::CompressionRatio>(),
     Entry::of::<entropy::Entropy>(),
     Entry::of::<fasttext::Fasttext>(),
@@ -18,16 +18,18 @@ pub static STAGES: &[Entry] = &[
     Entry::of::<keep_if::KeepIf>(),
     Entry::of::<language::Language>(),
     Entry::of::<length::Length>(),
+    Entry::of::<license::License>(),
     Entry::of::<madlad400::Madlad400>(),
     Entry::of::<nemotron_cc::NemotronCc>(),
     Entry::of::<perplexity::Perplexity>(),
     Entry::of::<redpajama_signals::RedpajamaSignals>(),
     Entry::of::<refinedweb_lines::RefinedwebLines>(),
-    Entry::of::<license::License>(),
     Entry::of::<repository_license::RepositoryLicense>(),
     Entry::of::<stop_words::StopWords>(),
     Entry::of::<symbol_fraction::SymbolFraction>(),
     Entry::of::<unique_words::UniqueWords>(),
+    Entry::of::<url_allowlist::UrlAllowlist>(),
+    Entry::of::<url_blocklist::UrlBlocklist>(),
     Entry::of::<word_length::WordLength>(),
     Entry::of::<word_list::WordList>(),
 ];
@@ -56,5 +58,7 @@ pub mod repository_license;
 pub mod stop_words;
 pub mod symbol_fraction;
 pub mod unique_words;
+pub mod url_allowlist;
+pub mod url_blocklist;
 pub mod word_length;
 pub mod word_list;
