@@ -73,6 +73,8 @@ pub enum Unit {
     Line,
     /// Runs of lines without a blank one.
     Paragraph,
+    /// Sentences (UAX #29).
+    Sentence,
     /// The text as a whole, if it is not blank.
     Document,
 }
@@ -83,6 +85,7 @@ impl Unit {
         match self {
             Self::Line => segments::lines(text.as_str(), text.lines(), out),
             Self::Paragraph => segments::paragraphs(text.as_str(), text.lines(), out),
+            Self::Sentence => segments::sentences(text.as_str(), out),
             Self::Document if text.as_str().trim().is_empty() => {}
             Self::Document => out.push((0, text.len() as u32)),
         }

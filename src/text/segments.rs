@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use unicode_segmentation::UnicodeSegmentation;
+
 type Span = (u32, u32);
 
 /// The lines that are not blank, of `lines` (spans as [`super::lines::spans`] finds them).
@@ -20,6 +22,17 @@ pub fn paragraphs(text: &str, lines: &[Span], out: &mut Vec<Span>) {
         }
     }
     out.extend(open);
+}
+
+/// The sentences (UAX #29), without the white space around them.
+pub fn sentences(text: &str, out: &mut Vec<Span>) {
+    for (start, sentence) in text.split_sentence_bound_indices() {
+        let inside = sentence.trim();
+        if !inside.is_empty() {
+            let start = start + sentence.len() - sentence.trim_start().len();
+            out.push((start as u32, (start + inside.len()) as u32));
+        }
+    }
 }
 
 fn is_blank(text: &str, span: Span) -> bool {
@@ -87,6 +100,25 @@ mod tests {
         assert_eq!(texts(text, &of(text, lines)), [" a", "b", "c"]);
         assert_eq!(texts(text, &of(text, paragraphs)), [" a\nb", "c"]);
         assert!(of(" \n\n", paragraphs).is_empty());
+    }
+
+    #[test]
+    fn sentences_end_at_marks_and_lines_in_linear_time() {
+        let mut out = Vec::new();
+        let text = " One. Two\ttoo?  Three\nfour… ";
+        sentences(text, &mut out);
+        assert_eq!(texts(text, &out), ["One.", "Two\ttoo?", "Three", "four…"]);
+        for text in [
+            "a".repeat(1 << 20),
+            ". ".repeat(1 << 19),
+            " ".repeat(1 << 20),
+            format!(".{}", "1 ".repeat(1 << 19)),
+            "a. b ".repeat(1 << 17),
+        ] {
+            out.clear();
+            sentences(&text, &mut out);
+            assert!(out.len() <= text.len());
+        }
     }
 
     #[test]

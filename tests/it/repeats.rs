@@ -107,3 +107,32 @@ fn a_bloom_filter_gives_one_answer_whatever_the_workers_and_says_what_it_cost() 
     }
     assert_eq!(digests[0], digests[1]);
 }
+
+#[test]
+fn one_document_of_an_address_stays_and_runs_of_sentences_go() {
+    let place = Place::new();
+    let page = |url: &str, date: &str, text: &str| {
+        format!("{}\n", serde_json::json!({ "url": url, "date": date, "text": text }))
+    };
+    let story = "One day it rained. We stayed in. We read a book.";
+    place.write(
+        "a.jsonl",
+        [
+            page("http://a.org/x", "2024-01-02", "An old page."),
+            page("https://www.a.org/x/?utm_source=b#c", "2024-03-04T05:06:07Z", &format!("New. {story}")),
+            page("https://a.org/y", "2023-01-01", &format!("Other. {story} The end.")),
+        ]
+        .concat(),
+    );
+    place.write(
+        "p.yaml",
+        "read: { jsonl: a.jsonl }\nsteps:\n  - url: { keep: { newest: date } }\n  - sentences\nwrite: { jsonl: { dir: out, compression: none } }\n",
+    );
+    place.tamis(&["run", "p.yaml", "-j2"]).done();
+    assert_eq!(place.texts("out"), [format!("New. {story}"), "Other. The end.".to_owned()]);
+    assert!(place.tamis(&["why", "runs/p", "a.jsonl"]).done().out.contains("dropped by url because same_url"));
+    place.assert_balanced("runs/p");
+    place.write("p.yaml", "read: { text: a.jsonl }\nsteps:\n  - url\nwrite: { jsonl: out }\n");
+    let ran = place.tamis(&["check", "p.yaml"]);
+    assert!(ran.code == 2 && ran.err.contains("reads the field `url`"), "{}", ran.err);
+}

@@ -10,7 +10,9 @@ pub static STAGES: &[Entry] = &[
     Entry::of::<lines::Lines>(),
     Entry::of::<minhash::Minhash>(),
     Entry::of::<paragraphs::Paragraphs>(),
+    Entry::of::<sentences::Sentences>(),
     Entry::of::<substrings::Substrings>(),
+    Entry::of::<url::Url>(),
 ];
 
 pub mod bloom;
@@ -19,4 +21,6 @@ pub mod exact;
 pub mod lines;
 pub mod minhash;
 pub mod paragraphs;
+pub mod sentences;
 pub mod substrings;
+pub mod url;
