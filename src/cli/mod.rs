@@ -2,6 +2,7 @@
 
 mod account;
 mod documents;
+mod forget;
 mod inspect;
 mod progress;
 mod render;
@@ -65,6 +66,8 @@ enum Command {
     Export(shards::ExportArguments),
     /// Show the text around a position of a token shard, and which document it is of
     Peek(shards::PeekArguments),
+    /// Take documents out of an index that a dedup step wrote
+    Forget(forget::ForgetArguments),
     /// Do exactly one task of a run: what a cluster calls
     Task(run::TaskArguments),
     /// Print a completion script for a shell
@@ -135,6 +138,7 @@ pub fn main() -> ExitCode {
         Command::Verify(arguments) => account::verify(&arguments),
         Command::Export(arguments) => shards::export(&arguments),
         Command::Peek(arguments) => shards::peek(&arguments),
+        Command::Forget(arguments) => forget::forget(&arguments),
         Command::Task(arguments) => run::task(&arguments),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "tamis", &mut std::io::stdout());

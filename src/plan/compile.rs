@@ -395,7 +395,8 @@ impl Passes<'_> {
             let next = self.built_flow(flow)?.steps.get(step + fused);
             let Some(BuiltStep { stage: BuiltStage::Global(next), when: None, .. }) = next else { break };
             let last_step = self.built_step(flow, step + fused - 1)?;
-            if !last.drops_by_row() || !last.keeps_text() || last_step.annotate.is_some() || next.gathers() {
+            let alone = last.second().is_some() || last_step.annotate.is_some() || next.gathers();
+            if !last.drops_by_row() || !last.keeps_text() || alone {
                 break;
             }
             fused += 1;
@@ -427,6 +428,7 @@ impl Passes<'_> {
                 global: global.clone(),
                 when: built.when.clone(),
                 partitions: global.partitions().max(1),
+                chosen_by: None,
                 fingerprint: Fingerprint::of(sofar.iter().map(String::as_str)),
             });
         }
@@ -446,13 +448,51 @@ impl Passes<'_> {
             })
             .collect();
         let pending = steps.enumerate().map(|(global, step)| Pending::Apply { pass, global, flow, step }).collect();
+        let second = globals.last().and_then(|step| Some((step.global.second()?, step.label.clone())));
         self.passes.push(Pass {
             id: format!("p{pass}"),
             tasks,
             chains,
             end: End::Barrier { globals, hold, last: false },
         });
-        Ok(Stream { inputs, pending, after })
+        let stream = Stream { inputs, pending, after };
+        match second {
+            Some((second, label)) => self.second_look(second, label, stream),
+            None => Ok(stream),
+        }
+    }
+
+    /// Walks the documents of the last pass once more, for the stage that looks twice at those its first look chose.
+    /// Nothing is dropped, changed or held, so that rows and findings of the last pass stay good.
+    fn second_look(&mut self, second: Arc<dyn Global>, label: String, mut stream: Stream) -> Result<Stream> {
+        let Some(Pending::Apply { pass: first, global: by, flow, step }) = stream.pending.pop() else {
+            return Err(Error::bug("a second look without a first"));
+        };
+        let pass = self.passes.len();
+        let after = stream.after.iter().map(|f| f.0.clone());
+        let again = Stream { pending: Vec::new(), ..stream.clone() };
+        let (tasks, chains) = self.walks(vec![again])?;
+        let prints = after.chain(tasks.iter().map(|t| t.fingerprint.0.clone())).collect::<Vec<_>>();
+        let globals = vec![GlobalStep {
+            label,
+            partitions: second.partitions().max(1),
+            global: second,
+            when: None,
+            chosen_by: Some((first, by)),
+            fingerprint: Fingerprint::of(prints.iter().map(String::as_str)),
+        }];
+        stream.after = globals.last().map(|g| g.fingerprint.clone());
+        stream.pending.push(Pending::Apply { pass, global: 0, flow, step });
+        for (input, task) in stream.inputs.iter_mut().zip(&tasks) {
+            input.upstream = Some((pass, task.ordinal));
+        }
+        self.passes.push(Pass {
+            id: format!("p{pass}"),
+            tasks,
+            chains,
+            end: End::Barrier { globals, hold: false, last: false },
+        });
+        Ok(stream)
     }
 
     /// Ends a flow without writers at its last barrier: nothing is held, for nobody comes to read it.

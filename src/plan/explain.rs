@@ -101,7 +101,8 @@ fn pass_view(plan: &Plan, index: usize, done: &dyn Fn(&str) -> bool) -> PassView
         End::Barrier { globals: steps, hold, .. } => {
             holds = *hold;
             for (global, step) in steps.iter().enumerate() {
-                globals.push((step.label.clone(), step.partitions));
+                let again = if step.chosen_by.is_some() { " (second look)" } else { "" };
+                globals.push((format!("{}{again}", step.label), step.partitions));
                 for part in 0..step.partitions {
                     tasks.push(task(plan.reduce_id(index, global, part), format!("reduce {} {part}", step.label)));
                 }
@@ -194,10 +195,10 @@ impl fmt::Display for PlanView {
                 writeln!(f, "    barrier {label}, {partitions} partitions")?;
             }
             if !pass.globals.is_empty() {
-                let held = if pass.holds {
-                    "documents are held as Parquet"
-                } else {
-                    "nothing is held: the input is read again"
+                let held = match (pass.holds, pass.reads_bytes) {
+                    (true, _) => "documents are held as Parquet",
+                    (false, 0) => "nothing is held: the held documents are read again",
+                    (false, _) => "nothing is held: the input is read again",
                 };
                 writeln!(f, "    {held}")?;
             }

@@ -216,6 +216,9 @@ pub struct GlobalStep {
     pub when: Option<Condition>,
     /// Partitions, from [`Global::partitions`].
     pub partitions: u32,
+    /// For a second look, the first: index into [`Plan::passes`] and into that barrier's globals. Its findings choose the
+    /// documents that take part.
+    pub chosen_by: Option<(usize, usize)>,
     /// Names the work up to its findings.
     pub fingerprint: Fingerprint,
 }

@@ -88,21 +88,14 @@ struct Reducing<'p> {
 
 impl<'p> Reducing<'p> {
     fn new(plan: &'p Plan, pass: usize, global: usize, layout: &'p Layout) -> Result<Self> {
-        let (_, globals) = stage(plan, pass, global)?;
+        let (step, _) = stage(plan, pass, global)?;
         let identities = identities(plan, pass, layout)?;
         let tasks = plan.passes.get(pass).map(|p| p.tasks.as_slice()).unwrap_or_default();
         let files = tasks.iter().map(|t| layout.records(&t.id, global)).collect();
         let mut dropped: DroppedRows = vec![roaring::RoaringBitmap::new(); identities.len()];
-        for (earlier, step) in globals.iter().enumerate().take(global) {
-            let mut found = Found::open(&layout.found(&plan.finish_id(pass, earlier)), &step.fingerprint)?;
-            let shared = found.shared()?;
-            for (ordinal, (identity, rows)) in identities.iter().zip(&mut dropped).enumerate() {
-                let split = found.split(ordinal as u32, identity)?;
-                let drops = step.global.dropped_rows(&shared, &split)?;
-                rows.extend(
-                    drops.ok_or_else(|| Error::bug(format!("`{}` does not say which rows it drops", step.label)))?,
-                );
-            }
+        drop_earlier(plan, pass, global, layout, &mut dropped)?;
+        if let Some((first, by)) = step.chosen_by {
+            drop_earlier(plan, first, by, layout, &mut dropped)?;
         }
         let corpus = Corpus { rows: identities.iter().map(|i| i.rows).collect() };
         Ok(Self { plan, pass, global, layout, files, dropped: Arc::new(dropped), corpus: Arc::new(corpus) })
@@ -127,9 +120,25 @@ impl<'p> Reducing<'p> {
         step.global.reduce(part, &mut records, &mut links).map_err(|e| e.with("step", &step.label))?;
         let mut receipt = Receipt::new(&id, &step.fingerprint);
         receipt.outputs = vec![write_whole(&self.layout.links(&id), &links)?];
+        receipt.outputs.append(&mut records.outputs);
         receipt.commit(self.layout)?;
         Ok(true)
     }
+}
+
+/// Adds the rows that the global stages before the `global`-th of one barrier drop.
+fn drop_earlier(plan: &Plan, pass: usize, global: usize, layout: &Layout, dropped: &mut DroppedRows) -> Result<()> {
+    let (_, globals) = stage(plan, pass, global)?;
+    let identities = identities(plan, pass, layout)?;
+    for (earlier, step) in globals.iter().enumerate().take(global) {
+        let mut found = Found::open(&layout.found(&plan.finish_id(pass, earlier)), &step.fingerprint)?;
+        let shared = found.shared()?;
+        for (ordinal, (identity, rows)) in identities.iter().zip(&mut *dropped).enumerate() {
+            let drops = step.global.dropped_rows(&shared, &found.split(ordinal as u32, identity)?)?;
+            rows.extend(drops.ok_or_else(|| Error::bug(format!("`{}` does not say which rows it drops", step.label)))?);
+        }
+    }
+    Ok(())
 }
 
 fn identities(plan: &Plan, pass: usize, layout: &Layout) -> Result<Vec<SplitIdentity>> {
@@ -158,7 +167,8 @@ pub fn finish(plan: &Plan, pass: usize, global: usize, layout: &Layout) -> Resul
     }
     let identities = identities(plan, pass, layout)?;
     let corpus = Corpus { rows: identities.iter().map(|i| i.rows).collect() };
-    let found = step.global.finish(&mut LinkFiles { paths }, &corpus).map_err(|e| e.with("step", &step.label))?;
+    let mut links = LinkFiles { paths, outputs: Vec::new() };
+    let found = step.global.finish(&mut links, &corpus).map_err(|e| e.with("step", &step.label))?;
     let mut receipt = Receipt::new(&id, &step.fingerprint);
     receipt.notes = found.notes.clone();
     receipt.outputs = vec![found::write(&layout.found(&id), &step.fingerprint, &identities, &found)?];
@@ -166,12 +176,14 @@ pub fn finish(plan: &Plan, pass: usize, global: usize, layout: &Layout) -> Resul
         let (xxh3, bytes) = digest(&path)?;
         receipt.outputs.push(Written { path, bytes, xxh3 });
     }
+    receipt.outputs.append(&mut links.outputs);
     receipt.commit(layout)?;
     Ok(true)
 }
 
 struct LinkFiles {
     paths: Vec<PathBuf>,
+    outputs: Vec<Written>,
 }
 
 impl Links for LinkFiles {
@@ -183,5 +195,9 @@ impl Links for LinkFiles {
         let path = self.paths.get(part as usize).ok_or_else(|| Error::bug(format!("links of partition {part}")))?;
         let file = File::open(path).map_err(|e| Error::io("open", path, e))?;
         Ok(Box::new(BufReader::with_capacity(1 << 18, file)))
+    }
+
+    fn wrote(&mut self, file: Written) {
+        self.outputs.push(file);
     }
 }

@@ -6,13 +6,13 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::commit::SinkPart;
 use super::found::{Found, SplitIdentity};
-use super::records::{Order, TaskRecords};
+use super::records::{Beside, Order, TaskRecords};
 use super::walk::Walked;
 use super::{Layout, Receipt, held, moved};
 use crate::error::{Error, Kind, Result};
 use crate::io::atomic::AtomicFile;
 use crate::plan::{Action, End, Input, Pass, Plan, Task};
-use crate::stage::{Apply, Chunk, Morsel, Reader};
+use crate::stage::{Apply, Chosen, Chunk, Global, Morsel, Reader};
 
 /// Encoded documents of one morsel on their way to a file.
 pub enum Output {
@@ -37,6 +37,8 @@ pub struct OpenTask<'p> {
     /// The task.
     pub task: &'p Task,
     applies: Vec<Option<Arc<dyn Apply>>>,
+    /// For each global stage of the barrier that looks a second time, the documents it looks at.
+    chosen: Vec<Option<Arc<dyn Chosen>>>,
     /// First row of each morsel of what an earlier walk left, and the row after the last.
     bases: Option<Vec<u32>>,
     reading: Mutex<Reading>,
@@ -90,8 +92,12 @@ impl<'p> OpenTask<'p> {
     pub fn open(plan: &'p Plan, pass: &'p Pass, task: &'p Task, layout: &Layout, workers: usize) -> Result<Self> {
         let upstream = upstream(plan, task, layout)?;
         let reader = open_reader(plan, task, layout)?;
-        let applies = open_applies(plan, pass, task, upstream.as_ref(), layout)?;
-        let files = Files::create(plan, pass, task, layout, workers)?;
+        let applies = open_applies(plan, pass, task, layout)?;
+        let chosen = open_chosen(plan, pass, task, layout)?;
+        let mut files = Files::create(plan, pass, task, layout, workers)?;
+        if task.ordinal == 0 {
+            files.add_beside(plan, pass, task, layout)?;
+        }
         let bases = upstream.map(|receipt| {
             let mut bases = vec![0];
             for rows in receipt.rows {
@@ -103,6 +109,7 @@ impl<'p> OpenTask<'p> {
         Ok(Self {
             task,
             applies,
+            chosen,
             bases,
             reading: Mutex::new(Reading { reader, next: 0, ended: false }),
             committing: Mutex::new(Committing {
@@ -122,6 +129,11 @@ impl<'p> OpenTask<'p> {
     /// The findings that the step `index` applies.
     pub fn apply(&self, index: usize) -> Option<&Arc<dyn Apply>> {
         self.applies.get(index).and_then(Option::as_ref)
+    }
+
+    /// The documents that the second look of the barrier's global stage `index` is for, if it is one.
+    pub fn chosen(&self, index: usize) -> Option<&Arc<dyn Chosen>> {
+        self.chosen.get(index).and_then(Option::as_ref)
     }
 
     /// The reader's label.
@@ -292,6 +304,21 @@ impl Files {
         Ok(files)
     }
 
+    /// The records of no document: they come with those of the first task.
+    fn add_beside(&mut self, plan: &Plan, pass: &Pass, task: &Task, layout: &Layout) -> Result<()> {
+        let End::Barrier { globals, .. } = &pass.end else { return Ok(()) };
+        for (step, records) in globals.iter().zip(&mut self.records) {
+            let first = match step.chosen_by {
+                Some((from, global)) => findings(plan, task, from, global, layout)?.shared,
+                None => Vec::new(),
+            };
+            let mut beside = Beside::new(records, step.global.record_bytes());
+            step.global.beside(&first, &mut beside).map_err(|e| e.with("step", &step.label))?;
+            beside.finish()?;
+        }
+        Ok(())
+    }
+
     fn commit(self, receipt: &mut Receipt) -> Result<()> {
         let ledger = self.ledger.finish().map_err(|e| Error::world(format!("cannot finish the ledger: {e}")))?;
         receipt.outputs.push(ledger.commit()?);
@@ -359,13 +386,7 @@ fn open_reader(plan: &Plan, task: &Task, layout: &Layout) -> Result<Box<dyn Read
     }
 }
 
-fn open_applies(
-    plan: &Plan,
-    pass: &Pass,
-    task: &Task,
-    upstream: Option<&Receipt>,
-    layout: &Layout,
-) -> Result<Vec<Option<Arc<dyn Apply>>>> {
+fn open_applies(plan: &Plan, pass: &Pass, task: &Task, layout: &Layout) -> Result<Vec<Option<Arc<dyn Apply>>>> {
     let chain = pass.chains.get(task.chain).ok_or_else(|| Error::bug("a task names no chain"))?;
     let mut applies = Vec::new();
     for step in &chain.steps {
@@ -373,18 +394,62 @@ fn open_applies(
             applies.push(None);
             continue;
         };
-        let (Some(receipt), Some((before, ordinal))) = (upstream, task.upstream) else {
-            return Err(Error::bug("findings are applied to documents that nobody mapped"));
-        };
-        let Some(Pass { end: End::Barrier { globals, .. }, .. }) = plan.passes.get(from) else {
-            return Err(Error::bug("findings of a pass that has no barrier"));
-        };
-        let found_by =
-            globals.get(global).filter(|_| before == from).ok_or_else(|| Error::bug("findings of another pass"))?;
-        let mut found = Found::open(&layout.found(&plan.finish_id(from, global)), &found_by.fingerprint)?;
-        let identity = SplitIdentity { task: receipt.fingerprint.clone(), rows: receipt.total_rows() };
-        let (shared, split) = (found.shared()?, found.split(ordinal, &identity)?);
-        applies.push(Some(found_by.global.apply(&shared, &split, &plan.fields)?));
+        let found = findings(plan, task, from, global, layout)?;
+        applies.push(Some(found.by.apply(&found.shared, &found.split, &plan.fields)?));
     }
     Ok(applies)
+}
+
+fn open_chosen(plan: &Plan, pass: &Pass, task: &Task, layout: &Layout) -> Result<Vec<Option<Arc<dyn Chosen>>>> {
+    let End::Barrier { globals, .. } = &pass.end else { return Ok(Vec::new()) };
+    let mut chosen = Vec::new();
+    for step in globals {
+        let Some((from, global)) = step.chosen_by else {
+            chosen.push(None);
+            continue;
+        };
+        let found = findings(plan, task, from, global, layout)?;
+        chosen.push(Some(found.by.chosen(&found.shared, &found.split)?));
+    }
+    Ok(chosen)
+}
+
+/// What a global stage found: for all, and for the documents of one task.
+struct SplitFound {
+    by: Arc<dyn Global>,
+    shared: Vec<u8>,
+    split: Vec<u8>,
+}
+
+/// What the global stage `global` of the pass `from` found for the documents of `task`, which must be the very documents
+/// that were mapped.
+fn findings(plan: &Plan, task: &Task, from: usize, global: usize, layout: &Layout) -> Result<SplitFound> {
+    let Some(Pass { end: End::Barrier { globals, .. }, .. }) = plan.passes.get(from) else {
+        return Err(Error::bug("findings of a pass that has no barrier"));
+    };
+    let found_by = globals.get(global).ok_or_else(|| Error::bug("findings of no global stage"))?;
+    let mapped = mapped_in(plan, task, from)?;
+    let receipt = Receipt::require(layout, &mapped.id, &mapped.fingerprint)?;
+    let identity = SplitIdentity { task: receipt.fingerprint.clone(), rows: receipt.total_rows() };
+    let mut found = Found::open(&layout.found(&plan.finish_id(from, global)), &found_by.fingerprint)?;
+    let (shared, split) = (found.shared()?, found.split(mapped.ordinal, &identity)?);
+    Ok(SplitFound { by: found_by.global.clone(), shared, split })
+}
+
+/// The task of the pass `from` that mapped the documents of `task`: the one before it, or before that if all that came
+/// between was a second look, which leaves the rows as they are.
+fn mapped_in<'p>(plan: &'p Plan, task: &Task, from: usize) -> Result<&'p Task> {
+    let mut upstream = task.upstream;
+    while let Some((pass, ordinal)) = upstream {
+        let before = walked_before(plan, pass, ordinal)?;
+        if pass == from {
+            return Ok(before);
+        }
+        let looked_again = match plan.passes.get(pass).map(|p| &p.end) {
+            Some(End::Barrier { globals, .. }) => globals.iter().all(|g| g.chosen_by.is_some()),
+            _ => false,
+        };
+        upstream = before.upstream.filter(|_| looked_again);
+    }
+    Err(Error::bug("findings are applied to documents that nobody mapped"))
 }

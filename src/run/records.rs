@@ -173,6 +173,46 @@ impl TaskRecords {
     }
 }
 
+/// Records of no document on their way to those of a walk.
+pub struct Beside<'r> {
+    to: &'r mut TaskRecords,
+    some: MorselRecords,
+    failed: Option<Error>,
+}
+
+/// A row that no document has, so that no finding drops it.
+const NO_ROW: u32 = u32::MAX;
+
+impl<'r> Beside<'r> {
+    /// Gathers records of `record_bytes` bytes for `to`.
+    pub fn new(to: &'r mut TaskRecords, record_bytes: usize) -> Self {
+        Self { to, some: MorselRecords::new(record_bytes), failed: None }
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        let record_bytes = self.some.record_bytes;
+        let some = std::mem::replace(&mut self.some, MorselRecords::new(record_bytes));
+        self.to.append(&some, 0)
+    }
+
+    /// Hands in what is left.
+    pub fn finish(mut self) -> Result<()> {
+        match self.failed.take() {
+            Some(error) => Err(error),
+            None => self.flush(),
+        }
+    }
+}
+
+impl Records for Beside<'_> {
+    fn emit(&mut self, part: u32, record: &[u8]) {
+        self.some.at(NO_ROW).emit(part, record);
+        if self.some.bytes.len() > 1 << 20 && self.failed.is_none() {
+            self.failed = self.flush().err();
+        }
+    }
+}
+
 fn entry(buffer: &[u8], width: usize, index: u32) -> &[u8] {
     let at = index as usize * width;
     buffer.get(at..at + width).unwrap_or_default()
@@ -310,10 +350,14 @@ pub struct Partition {
     merge: Merge,
     dropped: Arc<DroppedRows>,
     corpus: Arc<Corpus>,
+    memory: u64,
+    scratch: PathBuf,
+    /// Files that the reduce wrote itself.
+    pub outputs: Vec<Written>,
 }
 
 impl Partition {
-    /// Opens partition `part` of `files`; `memory` bytes of buffers in all.
+    /// Opens partition `part` of `files`; half of `memory` is for buffers, the other half for the reduce.
     pub fn open(
         files: &[PathBuf],
         part: u32,
@@ -322,9 +366,21 @@ impl Partition {
         dropped: Arc<DroppedRows>,
         corpus: Arc<Corpus>,
     ) -> Result<Self> {
-        let buffer = (memory / files.len().max(1) as u64).clamp(4 << 10, 1 << 20) as usize;
+        let buffer = (memory / 2 / files.len().max(1) as u64).clamp(4 << 10, 1 << 20) as usize;
         let merge = merge(files, part, buffer)?;
-        Ok(Self { files: files.to_vec(), part, buffer, order, merge, dropped, corpus })
+        let scratch = files.first().and_then(|f| f.parent()).unwrap_or(Path::new(".")).to_owned();
+        Ok(Self {
+            files: files.to_vec(),
+            part,
+            buffer,
+            order,
+            merge,
+            dropped,
+            corpus,
+            memory: memory / 2,
+            scratch,
+            outputs: Vec::new(),
+        })
     }
 }
 
@@ -364,6 +420,18 @@ impl Sorted for Partition {
 
     fn corpus(&self) -> &Corpus {
         &self.corpus
+    }
+
+    fn memory(&self) -> u64 {
+        self.memory
+    }
+
+    fn wrote(&mut self, file: Written) {
+        self.outputs.push(file);
+    }
+
+    fn scratch(&self) -> Result<File> {
+        tempfile::tempfile_in(&self.scratch).map_err(|e| Error::io("create a temporary file in", &self.scratch, e))
     }
 }
 

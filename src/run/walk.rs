@@ -46,7 +46,6 @@ pub fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
 /// What one worker needs to walk documents of one chain. Reused from morsel to morsel.
 pub struct Walker<'p> {
     plan: &'p Plan,
-    pass: &'p Pass,
     chain: &'p Chain,
     stages: Vec<Running>,
     /// Parts of expanded documents that are still to be walked, the next one last, and the step at which each begins.
@@ -114,7 +113,7 @@ impl<'p> Walker<'p> {
                 Ends::Write { encoders: sinks.iter().map(|s| s.sink.encoder(&plan.fields)).collect::<Result<_>>()? }
             }
         };
-        Ok(Self { plan, pass, chain, stages, parts: Vec::new(), ends })
+        Ok(Self { plan, chain, stages, parts: Vec::new(), ends })
     }
 
     /// Parses and walks `morsel`, the next of `task`; its first document is row `base` of what an earlier walk left.
@@ -153,7 +152,7 @@ impl<'p> Walker<'p> {
         if let Some(fault) = self.stages.iter_mut().find_map(fault) {
             return Err(fault);
         }
-        let (records, outputs) = self.end(&kept, task.task.first_reading)?;
+        let (records, outputs) = self.end(&kept, base, task)?;
         let mut tally = out.tally;
         tally.kept = kept.len() as u64;
         tally.bytes_kept = kept.iter().map(|d| d.text.len() as u64).sum();
@@ -263,14 +262,24 @@ impl<'p> Walker<'p> {
         Ok(())
     }
 
-    fn end(&mut self, kept: &[Document], first_reading: bool) -> Result<(Vec<MorselRecords>, Vec<Output>)> {
+    fn end(&mut self, kept: &[Document], base: u32, task: &OpenTask<'_>) -> Result<(Vec<MorselRecords>, Vec<Output>)> {
         match &mut self.ends {
             Ends::Barrier { mappers, held } => {
                 let mut all = Vec::new();
-                for (mapper, when, record_bytes) in mappers {
+                for (index, (mapper, when, record_bytes)) in mappers.iter_mut().enumerate() {
                     let mut records = MorselRecords::new(*record_bytes);
+                    let chosen = task.chosen(index);
                     for (row, doc) in kept.iter().enumerate().filter(|(_, doc)| when.is_none_or(|holds| holds(doc))) {
-                        mapper.map(doc, records.at(row as u32));
+                        let out = records.at(row as u32);
+                        match chosen {
+                            None => mapper.map(doc, out),
+                            // A second look drops nothing, so the rows are those of the first.
+                            Some(chosen) => {
+                                if let Some(mark) = chosen.mark(base + row as u32) {
+                                    mapper.map_chosen(doc, mark, out);
+                                }
+                            }
+                        }
                     }
                     if let Some(last) = kept.len().checked_sub(1) {
                         mapper.flush(records.at(last as u32));
@@ -281,7 +290,6 @@ impl<'p> Walker<'p> {
                     Some(held) if !kept.is_empty() => vec![Output::Held(held.encode(kept)?)],
                     _ => Vec::new(),
                 };
-                debug_assert!(first_reading || !self.pass.tasks.is_empty());
                 Ok((all, outputs))
             }
             Ends::Write { encoders } => {

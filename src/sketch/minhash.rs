@@ -5,7 +5,7 @@
 //! that are already well mixed; 16 orders fit one register, so the compiler makes SIMD of the plain loop below. That
 //! such orders follow the S-curve is not taken on faith: `scurve.rs` tests it.
 
-use super::hash::{self, Words};
+use super::hash::Words;
 
 /// Orders computed side by side.
 const LANES: usize = 16;
@@ -28,6 +28,7 @@ pub struct MinHash {
 pub struct Minima {
     minima: Vec<Lanes>,
     block: Vec<u32>,
+    bytes: Vec<u8>,
     any: bool,
 }
 
@@ -57,19 +58,15 @@ impl MinHash {
         }
     }
 
-    /// Gives one 64-bit key per band to `key`, in the order of bands; nothing if there was no shingle. Documents
-    /// whose bands agree have equal keys, and the keys of different bands never meet but by chance.
-    pub fn finish(&self, minima: &mut Minima, mut key: impl FnMut(u64)) {
+    /// Gives each band's number and the bytes of its minima to `band`, in order; nothing if there was no shingle. Bands
+    /// are equal if these bytes are; hashed under the number as seed, different bands never meet but by chance.
+    pub fn bands(&self, minima: &mut Minima, mut band: impl FnMut(u64, &[u8])) {
         self.flush(minima);
-        if !minima.any {
-            return;
-        }
-        let mut bytes = Vec::with_capacity(self.rows * 4);
-        let rows = minima.minima.as_flattened().chunks_exact(self.rows).take(self.bands);
-        for (band, rows) in rows.enumerate() {
+        let Minima { minima, bytes, any: true, .. } = minima else { return };
+        for (number, rows) in minima.as_flattened().chunks_exact(self.rows).take(self.bands).enumerate() {
             bytes.clear();
             bytes.extend(rows.iter().flat_map(|row| row.to_le_bytes()));
-            key(hash::seeded(&bytes, band as u64));
+            band(number as u64, bytes);
         }
     }
 
@@ -155,6 +152,7 @@ fn fold_avx512(a: &Lanes, b: &Lanes, shingles: &[u32], least: &mut Lanes) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::hash;
     use super::*;
     use proptest::prelude::*;
 
@@ -163,7 +161,7 @@ mod tests {
         minhash.start(&mut minima);
         shingles.iter().for_each(|&s| minhash.push(&mut minima, s));
         let signature = minhash.signature(&mut minima);
-        minhash.finish(&mut minima, |key| keys.push(key));
+        minhash.bands(&mut minima, |band, bytes| keys.push(hash::seeded(bytes, band)));
         (signature, keys)
     }
 

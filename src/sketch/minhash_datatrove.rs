@@ -5,8 +5,6 @@
 
 use xxhash_rust::xxh64::xxh64;
 
-use super::hash;
-
 /// The Mersenne prime 2^61 - 1.
 const PRIME: u64 = (1 << 61) - 1;
 
@@ -41,14 +39,15 @@ impl Datatrove {
         Some(self.a.iter().zip(&self.b).map(|(&a, &b)| least(a, b, shingles)).collect())
     }
 
-    /// One 64-bit key per band, in the order of bands.
-    pub fn keys(&self, signature: &[u64]) -> impl Iterator<Item = u64> {
+    /// Gives each band's number and the bytes of its minima to `band`, in order; nothing if there is no shingle.
+    pub fn bands(&self, shingles: &[u64], mut band: impl FnMut(u64, &[u8])) {
         let mut bytes = Vec::with_capacity(self.rows * 8);
-        signature.chunks_exact(self.rows).enumerate().map(move |(band, rows)| {
+        let signature = self.signature(shingles).unwrap_or_default();
+        for (number, rows) in signature.chunks_exact(self.rows).enumerate() {
             bytes.clear();
             bytes.extend(rows.iter().flat_map(|row| row.to_le_bytes()));
-            hash::seeded(&bytes, band as u64)
-        })
+            band(number as u64, &bytes);
+        }
     }
 }
 

@@ -8,4 +8,6 @@ pub mod minhash_datatrove;
 pub mod overlap;
 pub mod scurve;
 pub mod shingle;
+pub mod similarity;
+pub mod stars;
 pub mod union_find;

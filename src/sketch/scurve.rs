@@ -21,6 +21,22 @@ pub fn derive(threshold: f64, hashes: u32) -> (u32, u32) {
     best.min_by(|a, b| a.0.total_cmp(&b.0)).map_or((1, 1), |(_, bands, rows)| (bands, rows))
 }
 
+/// The similarity of which half of the pairs share a band.
+pub fn half(bands: u32, rows: u32) -> f64 {
+    (1.0 - 0.5f64.powf(1.0 / f64::from(bands))).powf(1.0 / f64::from(rows))
+}
+
+/// The bands and rows, of at most `hashes` in all, with the steepest curve that still finds nineteen of twenty pairs at
+/// `threshold`. For where candidates are verified: a false one costs a comparison, a missed one is lost.
+pub fn derive_for_recall(threshold: f64, hashes: u32) -> (u32, u32) {
+    let shapes = (1..=hashes).rev().map(|rows| (hashes / rows, rows));
+    let mut steep = shapes.filter(|&(bands, rows)| probability(threshold, bands, rows) >= 0.95);
+    steep.next().map_or((hashes, 1), |(bands, rows)| {
+        let fewer = (1..=bands).find(|&fewer| probability(threshold, fewer, rows) >= 0.95);
+        (fewer.unwrap_or(bands), rows)
+    })
+}
+
 /// Area between the curve and a step at `threshold`.
 fn error(threshold: f64, bands: u32, rows: u32) -> f64 {
     const STEPS: u32 = 200;
@@ -56,6 +72,15 @@ mod tests {
     fn known_points() {
         assert!((threshold(14, 8) - 0.719).abs() < 0.001);
         assert!((probability(0.8, 14, 8) - 0.924).abs() < 0.001);
+        assert!((probability(half(14, 8), 14, 8) - 0.5).abs() < 1e-9);
+        for threshold in [0.3, 0.5, 0.7, 0.8, 0.9, 0.99] {
+            let (bands, rows) = derive_for_recall(threshold, 128);
+            assert!(
+                bands * rows <= 128 && probability(threshold, bands, rows) >= 0.95,
+                "{threshold}: {bands} x {rows}"
+            );
+            assert!(probability(threshold, 128 / (rows + 1), rows + 1) < 0.95, "{threshold}: a steeper curve would do");
+        }
         let (bands, rows) = derive(0.72, 112);
         assert!(bands * rows <= 112 && (threshold(bands, rows) - 0.72).abs() < 0.05, "{bands} x {rows}");
     }
@@ -85,7 +110,7 @@ mod tests {
             minhash.start(&mut minima);
             common.iter().for_each(|&s| minhash.push(&mut minima, s));
             (0..own).for_each(|_| minhash.push(&mut minima, words.word()));
-            minhash.finish(&mut minima, |key| keys.push(key));
+            minhash.bands(&mut minima, |band, bytes| keys.push(super::super::hash::seeded(bytes, band)));
             keys
         };
         let (left, right) = (keys((100 - shared) / 2), keys((100 - shared).div_ceil(2)));

@@ -5,12 +5,14 @@
 //! The run spills, sorts and merges records within `limits.memory`, adds the [`DocRef`] to each record, cuts findings by
 //! split and refuses findings that do not belong to their split.
 
+use std::fs::File;
 use std::io::BufRead;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::doc::{DocRef, Document, FieldTable, Verdict};
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::io::atomic::Written;
 
 /// A stage that needs everyone.
 pub trait Global: Send + Sync {
@@ -56,6 +58,28 @@ pub trait Global: Send + Sync {
     fn files(&self) -> Vec<PathBuf> {
         Vec::new()
     }
+    /// The stage that looks a second time, at the documents that this one's findings choose; its findings are the ones
+    /// that are applied. The documents are walked once more in between, and their rows stay what they are.
+    fn second(&self) -> Option<Arc<dyn Global>> {
+        None
+    }
+    /// Emits records of no document of this corpus, once for each barrier: what an earlier run left, an index. Their
+    /// [`DocRef`] means nothing. `first` is what the first look found for everyone, if this is the second.
+    fn beside(&self, first: &[u8], out: &mut dyn Records) -> Result<()> {
+        let _ = (first, out);
+        Ok(())
+    }
+    /// The documents of one split that the second look is for; asked only of a stage that has a [`Global::second`].
+    fn chosen(&self, shared: &[u8], split: &[u8]) -> Result<Arc<dyn Chosen>> {
+        let _ = (shared, split);
+        Err(Error::bug("a stage without a second look was asked what it chose"))
+    }
+}
+
+/// The documents of one split that a second look is for; shared by all workers on that split.
+pub trait Chosen: Send + Sync {
+    /// What the first look has to say of the document at `row`, if the second is for it. Opaque to the run.
+    fn mark(&self, row: u32) -> Option<u128>;
 }
 
 /// One worker's mapper.
@@ -67,6 +91,12 @@ pub trait Mapper: Send {
     /// on the input alone.
     fn flush(&mut self, out: &mut dyn Records) {
         let _ = out;
+    }
+
+    /// Emits the records of a document that an earlier look chose, with what that look said of it.
+    fn map_chosen(&mut self, doc: &Document, mark: u128, out: &mut dyn Records) {
+        let _ = mark;
+        self.map(doc, out);
     }
 }
 
@@ -84,6 +114,18 @@ pub trait Sorted {
     fn rewind(&mut self) -> Result<()>;
     /// The corpus the records come from.
     fn corpus(&self) -> &Corpus;
+    /// Bytes that the reduce may hold in memory beside its links. What it finds must not depend on them.
+    fn memory(&self) -> u64 {
+        64 << 20
+    }
+    /// Says that the reduce wrote a file of its own: it is part of what the run must find whole when it is resumed.
+    fn wrote(&mut self, file: Written) {
+        let _ = file;
+    }
+    /// A nameless file for what does not fit; gone when it is closed.
+    fn scratch(&self) -> Result<File> {
+        tempfile::tempfile().map_err(|e| Error::world("cannot create a temporary file").because(e))
+    }
 }
 
 /// The links of all partitions.
@@ -92,6 +134,10 @@ pub trait Links {
     fn partitions(&self) -> u32;
     /// The bytes that the reduce of `part` wrote.
     fn open(&mut self, part: u32) -> Result<Box<dyn BufRead>>;
+    /// Says that the finish wrote a file of its own: it is part of what the run must find whole when it is resumed.
+    fn wrote(&mut self, file: Written) {
+        let _ = file;
+    }
 }
 
 /// What a global stage may know of the corpus: its splits.

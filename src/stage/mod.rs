@@ -15,6 +15,7 @@
 
 mod about;
 mod build;
+pub mod candidates;
 pub mod classifier;
 pub mod clusters;
 pub mod columns;
@@ -23,6 +24,7 @@ mod exchange;
 pub mod expr;
 mod global;
 pub mod hits;
+pub mod index;
 pub mod keys;
 pub mod pieces;
 pub mod quality;
@@ -32,16 +34,19 @@ pub mod rules;
 pub mod settings;
 mod sink;
 mod source;
+pub mod survivor;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod urls;
 pub mod varint;
+pub mod verify;
 
 pub use about::{About, Example, Expect, Family};
 pub use build::{Build, Requests, Resource, Scope, Shared, nearest};
 pub use entry::{Entry, Settings};
 pub use exchange::Exchange;
 pub use global::{Apply, Corpus, Findings, Global, Links, Mapper, Records, Sorted};
+pub use global::{Apply, Chosen, Corpus, Findings, Global, Links, Mapper, Records, Sorted};
 pub use sink::{Chunk, Encode, Part, PartPlace, Sink};
 pub use source::{BadRecord, FilePart, Morsel, Read, Reader, Source, Split, pack, whole_files};
 

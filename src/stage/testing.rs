@@ -6,7 +6,7 @@ use std::sync::Arc;
 /// Records of one partition.
 type Partition = Vec<(Vec<u8>, DocRef)>;
 
-use super::{Build, Corpus, Global, Links, Records, Scope, Settings, Sorted, Stage};
+use super::{Build, Chosen, Corpus, Findings, Global, Links, Records, Scope, Settings, Sorted, Stage};
 use crate::doc::{DocRef, Document, FieldTable, Origin, Verdict};
 use crate::error::{Error, Result};
 
@@ -81,8 +81,30 @@ impl Built {
             docs = outcome.docs;
         }
         let splits = cut(docs, cuts);
+        let (mut stage, mut found) = (self.stage.clone(), self.find(&*self.stage, &splits, None, &[])?);
+        if let Some(second) = self.stage.second() {
+            let chosen = found.splits.iter().map(|split| stage.chosen(&found.shared, split));
+            let chosen = chosen.collect::<Result<Vec<_>>>()?;
+            let mut again = self.find(&*second, &splits, Some(&chosen), &found.shared)?;
+            again.notes.splice(0..0, found.notes);
+            (stage, found) = (second, again);
+        }
+        let mut outcome = Outcome { verdicts: Vec::new(), docs: Vec::new(), notes: found.notes };
+        for (docs, finding) in splits.into_iter().zip(&found.splits) {
+            self.apply(&*stage, docs, &found.shared, finding, &mut outcome)?;
+        }
+        Ok(outcome)
+    }
+
+    fn find(
+        &self,
+        stage: &dyn Global,
+        splits: &[Vec<Document>],
+        chosen: Option<&[Arc<dyn Chosen>]>,
+        first: &[u8],
+    ) -> Result<Findings> {
         let corpus = Corpus { rows: splits.iter().map(|s| s.len() as u32).collect() };
-        let parts = self.map(&splits)?;
+        let parts = self.map(stage, splits, chosen, first)?;
         let mut links = Vec::new();
         for (part, mut records) in parts.into_iter().enumerate() {
             records.sort_unstable();
@@ -91,27 +113,33 @@ impl Built {
             }
             let mut sorted = InMemory { records, next: 0, corpus: &corpus };
             let mut bytes = Vec::new();
-            self.stage.reduce(part as u32, &mut sorted, &mut bytes)?;
+            stage.reduce(part as u32, &mut sorted, &mut bytes)?;
             links.push(bytes);
         }
-        let found = self.stage.finish(&mut Parts(links), &corpus)?;
+        let found = stage.finish(&mut Parts(links), &corpus)?;
         assert_eq!(found.splits.len(), corpus.rows.len(), "findings for every split");
-        let mut outcome = Outcome { verdicts: Vec::new(), docs: Vec::new(), notes: found.notes };
-        for (docs, finding) in splits.into_iter().zip(&found.splits) {
-            self.apply(docs, &found.shared, finding, &mut outcome)?;
-        }
-        Ok(outcome)
+        Ok(found)
     }
 
-    fn map(&self, splits: &[Vec<Document>]) -> Result<Vec<Partition>> {
-        let mut mapper = self.stage.mapper(&self.fields)?;
-        let mut emitted =
-            Emitted { at: DocRef { split: 0, row: 0 }, bytes: self.stage.record_bytes(), parts: Vec::new() };
-        emitted.parts.resize_with(self.stage.partitions() as usize, Vec::new);
+    fn map(
+        &self,
+        stage: &dyn Global,
+        splits: &[Vec<Document>],
+        chosen: Option<&[Arc<dyn Chosen>]>,
+        first: &[u8],
+    ) -> Result<Vec<Partition>> {
+        let mut mapper = stage.mapper(&self.fields)?;
+        let mut emitted = Emitted { at: DocRef { split: 0, row: 0 }, bytes: stage.record_bytes(), parts: Vec::new() };
+        emitted.parts.resize_with(stage.partitions() as usize, Vec::new);
+        stage.beside(first, &mut emitted)?;
         for (split, docs) in splits.iter().enumerate() {
             for (row, doc) in docs.iter().enumerate() {
                 emitted.at = DocRef { split: split as u32, row: row as u32 };
-                mapper.map(doc, &mut emitted);
+                match chosen.map(|all| all[split].mark(row as u32)) {
+                    None => mapper.map(doc, &mut emitted),
+                    Some(Some(mark)) => mapper.map_chosen(doc, mark, &mut emitted),
+                    Some(None) => {}
+                }
             }
             if !docs.is_empty() {
                 mapper.flush(&mut emitted);
@@ -120,10 +148,17 @@ impl Built {
         Ok(emitted.parts)
     }
 
-    fn apply(&self, docs: Vec<Document>, shared: &[u8], finding: &[u8], outcome: &mut Outcome) -> Result<()> {
-        let rows = self.stage.dropped_rows(shared, finding)?;
-        assert!(rows.is_some() || !self.stage.drops_by_row(), "a stage that drops by row must answer");
-        let judge = self.stage.apply(shared, finding, &self.fields)?;
+    fn apply(
+        &self,
+        stage: &dyn Global,
+        docs: Vec<Document>,
+        shared: &[u8],
+        finding: &[u8],
+        outcome: &mut Outcome,
+    ) -> Result<()> {
+        let rows = stage.dropped_rows(shared, finding)?;
+        assert!(rows.is_some() || !stage.drops_by_row(), "a stage that drops by row must answer");
+        let judge = stage.apply(shared, finding, &self.fields)?;
         for (row, mut doc) in docs.into_iter().enumerate() {
             let verdict = judge.apply(row as u32, &mut doc);
             if let Some(rows) = &rows {

@@ -8,6 +8,7 @@ pub mod charset;
 pub mod classes;
 pub mod comments;
 pub mod cut;
+pub mod date;
 pub mod encoded;
 pub mod entities;
 pub mod fasttext;

@@ -5,7 +5,6 @@
 //! Models Better*). What is compared is a 128-bit hash.
 
 use std::fmt;
-use std::io::BufRead;
 use std::sync::Arc;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -15,10 +14,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::doc::{Document, FieldTable};
 use crate::error::Result;
 use crate::sketch::hash;
-use crate::stage::clusters::{self, ClusterFields, Clusters, Ordinals};
+use crate::stage::clusters::{ClusterFields, Clusters, Group, Judge, Ordinals};
+use crate::stage::survivor::{Preference, Survivor};
 use crate::stage::{
     About, Apply, Build, Corpus, Family, Findings, Global, Links, Mapper, Records, Settings, Sorted, Stage, keys,
-    varint,
 };
 
 /// Settings of `exact`.
@@ -26,8 +25,10 @@ use crate::stage::{
 #[serde(deny_unknown_fields, default)]
 pub struct Exact {
     /// What must be equal: `text`, `normalized` (the text in lower case, any run of white space as one space, none at the
-    /// ends), or a list of fields. The first document in corpus order stays. Documents that lack one of the fields stay.
+    /// ends), or a list of fields. Documents that lack one of the fields stay.
     pub of: Of,
+    /// Which of the equal documents stays.
+    pub keep: Survivor,
 }
 
 /// What documents are compared by.
@@ -45,11 +46,12 @@ pub enum Of {
 impl Settings for Exact {
     const ABOUT: About = About {
         shorthand: Some("of"),
-        reasons: &[("duplicate", "an earlier document of the corpus is equal")],
+        version: 2,
+        reasons: &[("duplicate", "another document that is equal stays")],
         fields: &[
             ("exact_cluster", "corpus ordinal of the first document that is equal (`mode: annotate`)"),
             ("exact_cluster_size", "number of equal documents, this one included (`mode: annotate`)"),
-            ("exact_duplicate", "whether an earlier document is equal (`mode: annotate`)"),
+            ("exact_duplicate", "whether another document that is equal would stay (`mode: annotate`)"),
         ],
         ..About::new("exact", Family::Dedup, "removes documents whose text, normalized text or fields are equal")
     };
@@ -60,7 +62,9 @@ impl Settings for Exact {
             Of::Normalized => Key::Normalized,
             Of::Fields(names) => Key::Slots(names.iter().map(|name| keys::slot(cx, name)).collect::<Result<_>>()?),
         };
-        Ok(Stage::Global(Arc::new(Running { key, fields: ClusterFields::declare(cx)? })))
+        let preference = self.keep.resolve(cx)?;
+        let judge = Judge { word: "duplicate", limit: None, fields: ClusterFields::declare(cx, false)? };
+        Ok(Stage::Global(Arc::new(Running { key, preference, judge })))
     }
 }
 
@@ -73,15 +77,17 @@ enum Key {
 
 struct Running {
     key: Key,
-    fields: Option<ClusterFields>,
+    preference: Preference,
+    judge: Judge,
 }
 
-/// Records are the 128-bit hash; its top six bits are the partition.
+/// Records are the 128-bit hash, whose top six bits are the partition, and after it what makes the survivor come first.
 const PARTITIONS: u32 = 64;
+const HASH: usize = 16;
 
 impl Global for Running {
     fn record_bytes(&self) -> usize {
-        16
+        HASH + if self.preference.is_none() { 0 } else { 8 }
     }
 
     fn partitions(&self) -> u32 {
@@ -89,74 +95,53 @@ impl Global for Running {
     }
 
     fn mapper(&self, _: &Arc<FieldTable>) -> Result<Box<dyn Mapper>> {
-        Ok(Box::new(Hasher { key: self.key.clone(), buffer: Vec::new() }))
+        Ok(Box::new(Hasher { key: self.key.clone(), preference: self.preference.clone(), buffer: Vec::new() }))
     }
 
-    /// Writes every group of equal documents: how many, the first one's ordinal, the distance of each to the next.
     fn reduce(&self, _: u32, records: &mut dyn Sorted, links: &mut Vec<u8>) -> Result<()> {
         let ordinals = Ordinals::of(records.corpus());
-        let (mut key, mut group) = ([0; 16], Vec::new());
+        let (mut hash, mut group) = ([0; HASH], Group::default());
         while let Some((record, at)) = records.next()? {
-            if record != key {
-                write_group(&group, links);
-                group.clear();
-                key.copy_from_slice(record);
+            let own = record.first_chunk::<HASH>().copied().unwrap_or_default();
+            if own != hash || group.members.is_empty() {
+                group.write(links);
+                hash = own;
+                group.survivor = Some(ordinals.ordinal(at));
             }
-            group.push(ordinals.ordinal(at));
+            group.members.push((ordinals.ordinal(at), 1.0));
         }
-        write_group(&group, links);
+        group.write(links);
         Ok(())
     }
 
     fn finish(&self, links: &mut dyn Links, corpus: &Corpus) -> Result<Findings> {
-        let mut clusters = Clusters::new(corpus, self.fields.is_some());
+        let mut clusters = Clusters::new(corpus, self.judge.fields.is_some(), None);
+        let mut group = Group::default();
         for part in 0..links.partitions() {
             let mut from = links.open(part)?;
-            while let Some(size) = varint::read(&mut *from)? {
-                read_group(size, &mut *from, &mut clusters)?;
+            while group.read(&mut *from)? {
+                clusters.add_group(&group);
             }
         }
         clusters.findings()
     }
 
     fn apply(&self, _: &[u8], split: &[u8], _: &Arc<FieldTable>) -> Result<Arc<dyn Apply>> {
-        clusters::judge(split, self.fields, "duplicate")
+        self.judge.apply(split)
     }
 
     fn dropped_rows(&self, _: &[u8], split: &[u8]) -> Result<Option<Vec<u32>>> {
-        if self.drops_by_row() { clusters::dropped_rows(split) } else { Ok(None) }
+        self.judge.dropped_rows(split)
     }
 
     fn drops_by_row(&self) -> bool {
-        self.fields.is_none()
+        self.judge.drops_by_row()
     }
-}
-
-fn write_group(group: &[u64], links: &mut Vec<u8>) {
-    if group.len() < 2 {
-        return;
-    }
-    varint::write(group.len() as u64, links);
-    let mut before = 0;
-    for &ordinal in group {
-        varint::write(ordinal - before, links);
-        before = ordinal;
-    }
-}
-
-fn read_group(size: u64, from: &mut dyn BufRead, clusters: &mut Clusters) -> Result<()> {
-    let first = varint::expect(from)?;
-    clusters.add(first, first, size as u32, false);
-    let mut ordinal = first;
-    for _ in 1..size {
-        ordinal += varint::expect(from)?;
-        clusters.add(ordinal, first, size as u32, true);
-    }
-    Ok(())
 }
 
 struct Hasher {
     key: Key,
+    preference: Preference,
     buffer: Vec<u8>,
 }
 
@@ -175,7 +160,11 @@ impl Mapper for Hasher {
                 hash::wide(&self.buffer, 0)
             }
         };
-        out.emit((hash >> 122) as u32, &hash.to_be_bytes());
+        let mut record = [0; HASH + 8];
+        record[..HASH].copy_from_slice(&hash.to_be_bytes());
+        record[HASH..].copy_from_slice(&self.preference.of(doc).to_be_bytes());
+        let used = if self.preference.is_none() { HASH } else { record.len() };
+        out.emit((hash >> 122) as u32, record.get(..used).unwrap_or_default());
     }
 }
 
@@ -279,6 +268,25 @@ mod tests {
     }
 
     #[test]
+    fn the_one_that_is_preferred_stays_whatever_the_splits() {
+        for (keep, stays) in [(r#""first""#, 0), (r#"{"best": "score"}"#, 2), (r#"{"sources": ["b", "a"]}"#, 1)] {
+            for cuts in [vec![], vec![1], vec![1, 1]] {
+                let mut score = None;
+                let built = build::<Exact>(&format!(r#"{{"keep": {keep}}}"#), false, |cx| {
+                    score = Some(cx.writes::<f64>("score").unwrap());
+                })
+                .unwrap();
+                let mut all: Vec<_> = ["a", "b", "a"].iter().map(|source| testing::doc(source, 0, "x")).collect();
+                all[0].set(score.unwrap(), -1.0);
+                all[2].set(score.unwrap(), 0.5);
+                let keeps = built.run(all, &cuts).unwrap().keeps();
+                assert_eq!(keeps.iter().position(|k| *k), Some(stays), "{keep} {cuts:?}");
+                assert_eq!(keeps.iter().filter(|k| **k).count(), 1);
+            }
+        }
+    }
+
+    #[test]
     fn fields_are_compared_and_a_missing_one_is_equal_to_nothing() {
         let built = build::<Exact>(r#"{"of": ["url"]}"#, false, |cx| {
             cx.writes::<String>("url").unwrap();
@@ -310,8 +318,8 @@ mod tests {
         let error = serde_json::from_str::<Exact>(r#"{"of": "url"}"#).unwrap_err().to_string();
         assert!(error.contains("write `[url]`"), "{error}");
         assert!(serde_json::from_str::<Exact>(r#"{"of": []}"#).is_err());
-        let round = serde_json::to_string(&Exact { of: Of::Fields(vec!["url".into()]) }).unwrap();
-        assert_eq!(round, r#"{"of":["url"]}"#);
+        let round = serde_json::to_string(&Of::Fields(vec!["url".into()])).unwrap();
+        assert_eq!(round, r#"["url"]"#);
     }
 
     proptest! {
