@@ -25,7 +25,7 @@ fn documents(path: &str) -> Vec<Doc> {
 
 fn shingles(text: &str) -> Vec<u64> {
     let (mut spans, mut roller, mut buffer) = (Vec::new(), Roller::new(5), Vec::new());
-    tamis::text::words::unicode(text, &mut spans);
+    tamis::text::words::unicode::words(text, &mut spans);
     let words = spans.iter().map(|&(start, end)| lower_word(&text[start as usize..end as usize], &mut buffer));
     words.filter_map(|word| roller.push(word)).collect()
 }

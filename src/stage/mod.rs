@@ -48,7 +48,7 @@ pub use exchange::Exchange;
 pub use global::{Apply, Corpus, Findings, Global, Links, Mapper, Records, Sorted};
 pub use global::{Apply, Chosen, Corpus, Findings, Global, Links, Mapper, Records, Sorted};
 pub use exchange::Exchange;
-pub use global::{Apply, Corpus, Findings, Global, Links, Mapper, Records, Sorted};
+pub use global::{Apply, Chosen, Corpus, Findings, Global, Links, Mapper, Records, Sorted};
 pub use sink::{Chunk, Encode, Part, PartPlace, Sink};
 pub use source::{BadRecord, FilePart, Morsel, Read, Reader, Source, Split, pack, whole_files};
 
