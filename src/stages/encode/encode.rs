@@ -307,8 +307,8 @@ impl Running {
             return;
         }
         let mut theirs = Vec::new();
-        oracle.encode_into(text, &mut theirs);
-        if theirs != ids {
+        // The library's regular expressions give up on runs of a million spaces and the like: then it has no opinion.
+        if oracle.encode_into(text, &mut theirs) && theirs != ids {
             let at = ids.iter().zip(&theirs).position(|(a, b)| a != b).unwrap_or(ids.len().min(theirs.len()));
             self.fault.get_or_insert(
                 Error::world(format!(
