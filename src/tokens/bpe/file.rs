@@ -147,6 +147,13 @@ impl Known {
         let nfc = match &file.normalizer {
             None | Some(serde_json::Value::Null) => false,
             Some(normalizer) if is(normalizer, "NFC") => true,
+            // DeepSeek's file has a sequence of none.
+            Some(normalizer)
+                if is(normalizer, "Sequence")
+                    && normalizer.get("normalizers").and_then(|n| n.as_array()).is_some_and(Vec::is_empty) =>
+            {
+                false
+            }
             Some(normalizer) => {
                 let kind = normalizer.get("type").and_then(|t| t.as_str()).unwrap_or("?");
                 return Err(format!("its normalizer is `{kind}`"));
