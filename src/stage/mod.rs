@@ -45,10 +45,7 @@ pub use about::{About, Example, Expect, Family};
 pub use build::{Build, Requests, Resource, Scope, Shared, nearest};
 pub use entry::{Entry, Settings};
 pub use exchange::Exchange;
-pub use exchange::Exchange;
 pub use global::{Apply, Chosen, Corpus, Findings, Global, Links, Mapper, Records, Sorted};
-pub use global::{Apply, Chosen, Corpus, Findings, Global, Links, Mapper, Records, Sorted};
-pub use global::{Apply, Corpus, Findings, Global, Links, Mapper, Records, Sorted};
 pub use sink::{Chunk, Encode, Part, PartPlace, Sink};
 pub use source::{BadRecord, FilePart, Morsel, Read, Reader, Source, Split, pack, whole_files};
 

@@ -68,6 +68,7 @@ pub struct Minhash {
     /// run compares with it instead of reading them again. What lies there is replaced.
     pub index: Option<String>,
     /// Folders of indexes written by earlier runs with the same settings. Documents like one of theirs go.
+    #[serde(skip_serializing_if = "Paths::is_empty")]
     pub against: Paths,
     /// Bits of a band's key. With 64 some documents are compared, or with `verify: none` lost, by chance: 13 pairs at 100 TB.
     #[schemars(extend("enum" = [64, 128]))]
