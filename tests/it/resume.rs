@@ -109,6 +109,7 @@ fn an_interrupt_stops_between_documents_and_the_next_run_goes_on() {
     let mut child = place.quickstart("run", &["-j2", "--quiet"]).spawn().unwrap();
     // The plan is saved before the first document is read: then there is something to interrupt.
     while !place.path("runs/quickstart/run.json").exists() {
+        assert!(child.try_wait().unwrap().is_none(), "the run ended before it began");
         std::thread::sleep(Duration::from_millis(1));
     }
     std::thread::sleep(Duration::from_millis(50));
