@@ -180,7 +180,11 @@ mod tests {
         #[test]
         fn simplified_texts_have_single_spaces_inside(text in "\\PC{0,30}|[ a.\u{301}é1٣,\\n]{0,20}") {
             let once = simplified(&text);
-            prop_assert!(!once.starts_with(' ') && !once.ends_with(' ') && !once.contains(|c| is(c, MARK | NOTHING)));
+            prop_assert!(!once.starts_with(' ') && !once.ends_with(' ') && !once.contains(|c| is(c, MARK)));
+            // Punctuation goes before accents do, there as here: what only then turns out to be punctuation stays (U+1FFD).
+            let marks = |text: &str| text.chars().filter(|c| is(*c, NOTHING)).count();
+            let late: usize = text.chars().filter(|c| !is(*c, NOTHING)).map(|c| marks(&c.to_string().nfd().to_string())).sum();
+            prop_assert!(marks(&once) <= late);
         }
     }
 }

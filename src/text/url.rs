@@ -161,14 +161,15 @@ fn tracks(pair: &str, more: &[String]) -> bool {
         || more.contains(&name)
 }
 
-/// Percent escapes of unreserved characters as those characters, all others in upper case (RFC 3986 §6.2.2).
+/// Percent escapes of unreserved characters as those characters, all others in upper case (RFC 3986 §6.2.2). A percent sign that
+/// begins no escape is escaped: with what follows it might make one.
 fn unescape(text: &str, out: &mut String) {
     let mut rest = text;
     while let Some(at) = rest.find('%') {
         out.push_str(rest.get(..at).unwrap_or_default());
         let digits = rest.get(at + 1..at + 3).filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()));
         let Some(digits) = digits else {
-            out.push('%');
+            out.push_str("%25");
             rest = rest.get(at + 1..).unwrap_or_default();
             continue;
         };
@@ -216,6 +217,7 @@ mod tests {
         for other in ["http://example.com/A?b=1&c=2", "http://example.com:81/a?b=1&c=2", "http://example.com/a?b=1"] {
             assert_ne!(usual(other), "//example.com/a?b=1&c=2", "{other}");
         }
+        assert_eq!(usual("http://a.example/%4%44"), "//a.example/%254D");
         assert_ne!(usual("http://a.example/#!page1"), usual("http://a.example/#!page2"));
         assert_eq!(usual("http://www.com/"), "//www.com");
     }

@@ -94,11 +94,11 @@ impl Finder {
             self.find_numbers(text, found);
         }
         found.sort_by_key(|f| (f.start, usize::MAX - f.end, f.kind));
-        let mut end = 0;
-        found.retain(|f| {
-            let free = f.start >= end;
-            end = if free { f.end } else { end };
-            free
+        // What begins within a find goes with it: a part that stayed would be found the next time.
+        found.dedup_by(|next, kept| {
+            let within = next.start < kept.end;
+            kept.end = if within { kept.end.max(next.end) } else { kept.end };
+            within
         });
     }
 
