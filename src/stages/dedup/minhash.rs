@@ -17,6 +17,7 @@ use crate::doc::{Document, Field, FieldTable};
 use crate::error::{Error, Result};
 use crate::sketch::hash;
 use crate::sketch::minhash::{MinHash, Minima};
+use crate::sketch::minhash_datatrove::Datatrove;
 use crate::sketch::scurve;
 use crate::sketch::shingle::{Roller, lower_word};
 use crate::sketch::similarity::{self, Measure};
@@ -29,6 +30,8 @@ use crate::stage::verify::{Member, Verification};
 use crate::stage::{
     About, Apply, Build, Chosen, Corpus, Family, Findings, Global, Links, Mapper, Records, Settings, Sorted, Stage,
 };
+use crate::text::simplify::simplify;
+use crate::text::words::Words;
 
 /// Settings of `minhash`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -73,8 +76,20 @@ pub struct Minhash {
     /// Bits of a band's key. With 64 some documents are compared, or with `verify: none` lost, by chance: 13 pairs at 100 TB.
     #[schemars(extend("enum" = [64, 128]))]
     pub key_bits: u32,
+    /// Another tool's words and hashes instead of ours, bit for bit: to go on with a deduplication begun there.
+    pub compat: Option<Compat>,
     /// Seed of the hash functions.
     pub seed: u64,
+}
+
+/// Whose words and hashes are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Compat {
+    /// datatrove 0.10, English: the words that spaCy finds in what `simplify_text` leaves, XXH64, orders drawn as numpy draws
+    /// them. Documents are linked as there; with `verify: none` the clusters are the same, and of each the first
+    /// stays, where datatrove keeps whichever became the root.
+    Datatrove,
 }
 
 /// What n-grams are made of.
@@ -120,6 +135,7 @@ impl Default for Minhash {
             index: None,
             against: Paths::default(),
             key_bits: 64,
+            compat: None,
             seed: 1,
         }
     }
@@ -169,7 +185,12 @@ impl Settings for Minhash {
             cx.notes(format!("{} documents of earlier runs are compared with", known.documents()));
         }
         let index = self.index.as_ref().map(|dir| index::Writer::new(dir.as_ref(), made));
-        let hashes = MinHash::new(bands as usize, rows as usize, self.seed);
+        let hashes = match self.compat {
+            None => Hashes::Ours(MinHash::new(bands as usize, rows as usize, self.seed)),
+            Some(Compat::Datatrove) => {
+                Hashes::Datatrove(Datatrove::new(bands as usize, rows as usize, self.seed as u32))
+            }
+        };
         let shared = Arc::new(Shared { settings: self, hashes, tokens, preference, known });
         let second = measure.map(|measure| {
             let verification = Verification { measure, least, most: shared.settings.max_cluster, judge, index };
@@ -197,6 +218,9 @@ impl Minhash {
         if !matches!(self.key_bits, 64 | 128) {
             return wrong("`key_bits` must be 64 or 128");
         }
+        if self.compat.is_some() && (self.unit != Unit::Words || self.seed > u64::from(u32::MAX)) {
+            return wrong("`compat: datatrove` is for `unit: words` and a `seed` of 32 bits");
+        }
         if let Some(index) = self.index.as_ref().filter(|index| self.against.0.contains(index)) {
             return wrong(&format!("`{index}` cannot be written and compared with in one run"));
         }
@@ -212,6 +236,7 @@ impl Minhash {
     /// What an index depends on.
     fn made(&self, bands: u32, rows: u32) -> String {
         let unit = match self.unit {
+            Unit::Words if self.compat.is_some() => "words of datatrove",
             Unit::Words => "words",
             Unit::Characters => "characters",
             Unit::Tokens => "tokens",
@@ -250,10 +275,16 @@ fn curve(bands: u32, rows: u32, least: Option<f64>) -> Vec<String> {
     vec![curve, verified]
 }
 
+/// Whose orders.
+enum Hashes {
+    Ours(MinHash),
+    Datatrove(Datatrove),
+}
+
 /// What both looks share.
 struct Shared {
     settings: Minhash,
-    hashes: MinHash,
+    hashes: Hashes,
     tokens: Option<Field<Vec<u32>>>,
     preference: Preference,
     known: Known,
@@ -262,7 +293,8 @@ struct Shared {
 impl Shared {
     fn signer(self: &Arc<Self>) -> Signer {
         let roller = Roller::new(self.settings.ngrams);
-        Signer { shared: self.clone(), roller, minima: Minima::default(), bytes: Vec::new(), member: Member::default() }
+        let (minima, member) = (Minima::default(), Member::default());
+        Signer { shared: self.clone(), roller, minima, shingles: Vec::new(), bytes: Vec::new(), member }
     }
 
     /// The key of a band, in the upper bits if it is narrow.
@@ -419,6 +451,8 @@ struct Signer {
     shared: Arc<Shared>,
     roller: Roller,
     minima: Minima,
+    /// Those of datatrove; ours are folded as they come.
+    shingles: Vec<u64>,
     bytes: Vec<u8>,
     member: Member,
 }
@@ -426,16 +460,32 @@ struct Signer {
 impl Signer {
     /// Takes the document's n-grams; with `keep` they are left in `member.entry`.
     fn sign(&mut self, doc: &Document, keep: bool) {
-        let Self { shared, roller, minima, bytes, member } = self;
-        shared.hashes.start(minima);
-        member.entry.set.clear();
-        if shared.settings.max_chars.is_some_and(|most| doc.text.chars() as u64 > most) {
-            return;
+        self.member.entry.set.clear();
+        self.shingles.clear();
+        let settings = &self.shared.settings;
+        let left_alone = settings.max_chars.is_some_and(|most| doc.text.chars() as u64 > most);
+        if let Hashes::Ours(hashes) = &self.shared.hashes {
+            hashes.start(&mut self.minima);
         }
+        match settings.compat {
+            _ if left_alone => {}
+            None => self.sign_ours(doc, keep),
+            Some(Compat::Datatrove) => {
+                datatrove_shingles(doc.text.as_str(), settings.ngrams, &mut self.shingles);
+                if keep {
+                    self.member.entry.set.extend(self.shingles.iter().map(|&shingle| shingle as u32));
+                }
+            }
+        }
+    }
+
+    fn sign_ours(&mut self, doc: &Document, keep: bool) {
+        let Self { shared, roller, minima, bytes, member, .. } = self;
+        let Hashes::Ours(hashes) = &shared.hashes else { return };
         roller.clear();
         let mut push = |element: u64| {
             if let Some(shingle) = roller.push(element) {
-                shared.hashes.push(minima, shingle);
+                hashes.push(minima, shingle);
                 if keep {
                     // The signature is made of the high half: the set shall not share its collisions.
                     member.entry.set.push(shingle as u32);
@@ -454,8 +504,30 @@ impl Signer {
 
     /// The key of every band, in order.
     fn keys(&mut self, mut each: impl FnMut(u128)) {
-        let Self { shared, minima, .. } = self;
-        shared.hashes.bands(minima, |band, minima| each(shared.key(band, minima)));
+        let Self { shared, minima, shingles, .. } = self;
+        let each = |band: u64, minima: &[u8]| each(shared.key(band, minima));
+        match &shared.hashes {
+            Hashes::Ours(hashes) => hashes.bands(minima, each),
+            Hashes::Datatrove(hashes) => hashes.bands(shingles, each),
+        }
+    }
+}
+
+/// Hashes of every `n` neighboring words of the simplified text, joined by spaces.
+fn datatrove_shingles(text: &str, n: usize, out: &mut Vec<u64>) {
+    let mut simple = String::new();
+    simplify(text, &mut simple);
+    let (mut words, mut joined, mut spans) = (Vec::new(), String::with_capacity(simple.len() * 2), Vec::new());
+    Words::Spacy.find(&simple, &mut words);
+    for (start, end) in words {
+        let at = joined.len();
+        joined.push_str(simple.get(start as usize..end as usize).unwrap_or_default());
+        spans.push((at, joined.len()));
+        joined.push(' ');
+    }
+    for run in spans.windows(n) {
+        let (Some(first), Some(last)) = (run.first(), run.last()) else { continue };
+        out.push(Datatrove::shingle(joined.get(first.0..last.1).unwrap_or_default().as_bytes()));
     }
 }
 
@@ -671,6 +743,39 @@ mod tests {
         assert_eq!(run(&settings, &third, &[]).keeps(), [true, false, true]);
         let other = format!(r#"{{"against": "{}", "rows": 7}}"#, index("a"));
         assert!(build::<Minhash>(&other, false, |_| {}).err().unwrap().message.contains("made with other settings"));
+    }
+
+    #[derive(Deserialize)]
+    struct Golden {
+        text: String,
+        signature: Option<String>,
+        cluster: Option<i64>,
+    }
+
+    /// `fixtures/goldens/minhash.py` says how datatrove was asked.
+    #[test]
+    fn signatures_and_clusters_equal_those_of_datatrove() {
+        let lines = include_str!("../../../fixtures/goldens/minhash.jsonl").lines();
+        let goldens: Vec<Golden> = lines.map(|line| serde_json::from_str(line).unwrap()).collect();
+        let orders = Datatrove::new(14, 8, 1);
+        for golden in &goldens {
+            let mut shingles = Vec::new();
+            datatrove_shingles(&golden.text, 5, &mut shingles);
+            let bytes = |signature: Vec<u64>| signature.iter().flat_map(|h| h.to_le_bytes()).collect::<Vec<_>>();
+            let digest =
+                orders.signature(&shingles).map(|s| format!("{:016x}", xxhash_rust::xxh64::xxh64(&bytes(s), 0)));
+            assert_eq!(digest, golden.signature, "{:?}", golden.text);
+        }
+        let texts: Vec<&str> = goldens.iter().map(|g| g.text.as_str()).collect();
+        let built = build::<Minhash>(r#"{"compat": "datatrove", "verify": "none"}"#, true, |_| {}).unwrap();
+        let seen = built.run(docs(&texts), &[50]).unwrap();
+        let of = |name| built.fields.find::<i64>(name).unwrap();
+        let (cluster, size) = (of("minhash_cluster"), of("minhash_cluster_size"));
+        let ours = seen.docs.iter().map(|d| d.get(cluster).filter(|_| d.get(size) > Some(1)));
+        assert!(goldens.iter().filter(|g| g.cluster.is_some()).count() > 60);
+        for (ours, golden) in ours.zip(&goldens) {
+            assert_eq!(ours, golden.cluster, "{:?}", golden.text);
+        }
     }
 
     #[test]
