@@ -11,3 +11,4 @@ pub mod shingle;
 pub mod similarity;
 pub mod stars;
 pub mod union_find;
+pub mod vectors;

@@ -21,6 +21,7 @@ mod redact;
 mod repeats;
 mod resume;
 mod rules;
+mod semantic;
 mod shards;
 mod substrings;
 mod tables;

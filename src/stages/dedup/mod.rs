@@ -10,6 +10,7 @@ pub static STAGES: &[Entry] = &[
     Entry::of::<lines::Lines>(),
     Entry::of::<minhash::Minhash>(),
     Entry::of::<paragraphs::Paragraphs>(),
+    Entry::of::<semantic::Semantic>(),
     Entry::of::<sentences::Sentences>(),
     Entry::of::<substrings::Substrings>(),
     Entry::of::<url::Url>(),
@@ -21,6 +22,7 @@ pub mod exact;
 pub mod lines;
 pub mod minhash;
 pub mod paragraphs;
+pub mod semantic;
 pub mod sentences;
 pub mod substrings;
 pub mod url;
