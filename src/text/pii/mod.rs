@@ -326,6 +326,8 @@ mod tests {
             found("4111 1111 1111 1111 and 378282246310005"),
             ["credit_card:4111 1111 1111 1111", "credit_card:378282246310005"]
         );
+        let card = "credit_card:4111 1111 1111 1111";
+        assert_eq!(found("4111 1111 1111 1111 4111 1111 1111 1111-"), [card, card]);
         assert_eq!(found("SSN 536-90-4399."), ["us_ssn:536-90-4399"]);
         for text in [
             "GB30 NWBK 6016 1331 9268 19",

@@ -10,14 +10,18 @@ pub fn card(bytes: &[u8], start: usize) -> Option<usize> {
     let (mut digits, mut count) = ([0u8; 19], 0usize);
     let (mut groups, mut group) = ([0u8; 6], 0usize);
     let separator = Some(byte(bytes, start + 4)).filter(|b| matches!(b, b' ' | b'-'));
-    let mut at = start;
+    let (mut at, mut sixteen) = (start, None);
     loop {
         let b = byte(bytes, at);
         if b.is_ascii_digit() {
-            *digits.get_mut(count)? = b - b'0';
+            let Some(place) = digits.get_mut(count) else { break };
+            *place = b - b'0';
             *groups.get_mut(group)? += 1;
             count += 1;
         } else if Some(b) == separator && byte(bytes, at + 1).is_ascii_digit() && group < 4 && count < 19 {
+            if groups.get(..=group) == Some(&[4; 4]) {
+                sixteen = Some(at);
+            }
             group += 1;
         } else {
             break;
@@ -25,9 +29,12 @@ pub fn card(bytes: &[u8], start: usize) -> Option<usize> {
         at += 1;
     }
     let grouped = matches!(groups.get(..=group)?, [_] | [4, 4, 4, 4] | [4, 4, 4, 4, 1..=3] | [4, 6, 4] | [4, 6, 5]);
-    let digits = digits.get(..count)?;
-    let whole = !goes_on(bytes, at);
-    (grouped && whole && issued(digits) && luhn(digits)).then_some(at)
+    let valid = |count: usize, end: usize| {
+        let digits = digits.get(..count).filter(|digits| issued(digits) && luhn(digits));
+        digits.filter(|_| !goes_on(bytes, end)).map(|_| end)
+    };
+    // Behind a number in four groups of four another may follow.
+    grouped.then(|| valid(count, at)).flatten().or_else(|| valid(16, sixteen?))
 }
 
 /// Whether the digits at `start` are part of a longer number or word.
