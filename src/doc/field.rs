@@ -198,6 +198,10 @@ impl Fields {
 /// How the names of fields begin that stages leave for themselves, from one look at the corpus to the next.
 pub const INNER: char = '#';
 
+/// How the names of fields begin that hold a member of the input as it stands there: JSON, whatever its type. No writer writes
+/// them, for the member itself is carried on.
+pub const AS_READ: &str = "##";
+
 /// Every field of a plan: name, type, slot; one table for all flows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FieldTable {
@@ -245,6 +249,11 @@ impl FieldTable {
     /// The fields that are for users: not those that stages leave for themselves.
     pub fn public(&self) -> impl Iterator<Item = (u16, &str, FieldType)> {
         self.iter().filter(|(_, name, _)| !name.starts_with(INNER))
+    }
+
+    /// The members that readers leave as they stand, beside carrying them on: slot and name.
+    pub fn as_read(&self) -> impl Iterator<Item = (u16, &str)> {
+        self.iter().filter_map(|(slot, name, _)| Some((slot, name.strip_prefix(AS_READ)?)))
     }
 
     /// Number of fields.

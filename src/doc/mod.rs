@@ -9,7 +9,7 @@ mod verdict;
 use std::fmt;
 use std::sync::Arc;
 
-pub use field::{Field, FieldTable, FieldType, Fields, INNER, Typed, Value};
+pub use field::{AS_READ, Field, FieldTable, FieldType, Fields, INNER, Typed, Value};
 pub use text::{Span, Text, Words};
 pub use verdict::{Mark, Reason, Verdict};
 

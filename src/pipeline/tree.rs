@@ -22,6 +22,8 @@ pub struct Node {
     pub value: Value,
     /// Where it stands.
     pub span: Span,
+    /// How a plain scalar was written, where its value does not say: `000` is the number 0.
+    pub written: Option<String>,
 }
 
 /// A YAML value.
@@ -53,6 +55,31 @@ pub struct Key {
 }
 
 impl Node {
+    /// A node that stands at `span`.
+    pub fn new(value: Value, span: Span) -> Self {
+        Self { value, span, written: None }
+    }
+
+    /// What the plain scalar `text` means, and how it was written.
+    pub fn plain(text: &str, span: Span) -> Self {
+        let value = plain(text);
+        let written = (!matches!(value, Value::Str(_) | Value::Null)).then(|| text.to_owned());
+        Self { value, span, written }
+    }
+
+    /// A scalar as text: as it was written. `None` for lists and maps; nothing is no text.
+    pub fn text(&self) -> Option<String> {
+        Some(match (&self.written, &self.value) {
+            (Some(written), _) => written.clone(),
+            (None, Value::Str(text)) => text.clone(),
+            (None, Value::Int(n)) => n.to_string(),
+            (None, Value::Float(n)) => n.to_string(),
+            (None, Value::Bool(b)) => b.to_string(),
+            (None, Value::Null) => String::new(),
+            (None, Value::Seq(_) | Value::Map(_)) => return None,
+        })
+    }
+
     /// What it is, for messages.
     pub fn kind(&self) -> &'static str {
         match self.value {
@@ -133,7 +160,7 @@ pub fn parse(files: &Files, file: u16) -> Result<Node, Vec<Diagnostic>> {
     let offsets = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
     let mut builder = Builder { files, file, offsets, nodes: 0, anchors: HashMap::new(), found: Vec::new() };
     let mut parser = Parser::new_from_str(&text);
-    let mut root = Node { value: Value::Null, span: whole };
+    let mut root = Node::new(Value::Null, whole);
     let mut documents = 0;
     loop {
         match parser.next() {
@@ -206,27 +233,30 @@ impl Builder<'_> {
             return None;
         }
         let before = self.nodes;
+        let mut written = None;
         let (value, anchor, tag) = match event {
-            Event::Scalar(text, style, anchor, tag) => {
-                let value = if style == ScalarStyle::Plain { plain(&text) } else { Value::Str(text.into_owned()) };
-                (value, anchor, tag)
+            Event::Scalar(text, ScalarStyle::Plain, anchor, tag) => {
+                let node = Node::plain(&text, span);
+                written = node.written;
+                (node.value, anchor, tag)
             }
+            Event::Scalar(text, _, anchor, tag) => (Value::Str(text.into_owned()), anchor, tag),
             Event::Alias(id) => {
                 let Some((node, size)) = self.anchors.get(&id).cloned() else {
                     self.say(span, "an alias to nothing (or to what it stands in)".into(), None);
                     return None;
                 };
                 self.nodes += size;
-                return Some(Node { value: node.value, span });
+                return Some(Node { span, ..node });
             }
             Event::SequenceStart(anchor, tag) => (Value::Seq(self.sequence(events, depth, &mut span)?), anchor, tag),
             Event::MappingStart(anchor, tag) => (Value::Map(self.mapping(events, depth, &mut span)?), anchor, tag),
-            _ => return Some(Node { value: Value::Null, span }),
+            _ => return Some(Node::new(Value::Null, span)),
         };
         if tag.is_some() {
             self.say(span, "tags have no meaning in a pipeline".into(), Some("remove the word that begins with `!`"));
         }
-        let node = Node { value, span };
+        let node = Node { value, span, written };
         if anchor > 0 {
             self.anchors.insert(anchor, (node.clone(), self.nodes - before + 1));
         }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::diagnose::{Diagnostic, Files};
-use super::tree::{Node, Value, plain};
+use super::model::Span;
+use super::tree::{Node, Value};
 
 /// Looks up environment variables; given by the command line so that tests have none.
 pub type Env<'e> = &'e dyn Fn(&str) -> Option<String>;
@@ -21,7 +22,7 @@ impl Vars {
             Value::Str(text) if text.contains('$') => {
                 let span = node.span;
                 match self.scalar(text, env) {
-                    Ok(value) => node.value = value,
+                    Ok(found) => *node = Node { span, ..found },
                     Err(name) => {
                         let message = match name.strip_prefix("env:") {
                             Some(name) => format!("the environment variable `{name}` is not set"),
@@ -43,7 +44,8 @@ impl Vars {
         }
     }
 
-    fn scalar(&self, text: &str, env: Env<'_>) -> Result<Value, String> {
+    /// What `text` comes to; its place is nowhere.
+    fn scalar(&self, text: &str, env: Env<'_>) -> Result<Node, String> {
         let mut out = String::new();
         let mut rest = text;
         while let Some(dollar) = rest.find('$') {
@@ -56,24 +58,17 @@ impl Vars {
                 continue;
             };
             let value = match name.strip_prefix("env:") {
-                Some(key) => plain(&env(key).ok_or_else(|| name.to_owned())?),
-                None => self.0.get(name).ok_or_else(|| name.to_owned())?.value.clone(),
+                Some(key) => Node::plain(&env(key).ok_or_else(|| name.to_owned())?, Span::default()),
+                None => self.0.get(name).ok_or_else(|| name.to_owned())?.clone(),
             };
             rest = after.get(length..).unwrap_or_default();
             if out.is_empty() && rest.is_empty() && dollar == 0 && text.len() == length + 1 {
                 return Ok(value);
             }
-            match value {
-                Value::Str(text) => out.push_str(&text),
-                Value::Int(n) => out.push_str(&n.to_string()),
-                Value::Float(n) => out.push_str(&n.to_string()),
-                Value::Bool(b) => out.push_str(&b.to_string()),
-                Value::Null => {}
-                Value::Seq(_) | Value::Map(_) => return Err(name.to_owned()),
-            }
+            out.push_str(&value.text().ok_or_else(|| name.to_owned())?);
         }
         out.push_str(rest);
-        Ok(Value::Str(out))
+        Ok(Node::new(Value::Str(out), Span::default()))
     }
 }
 
@@ -96,18 +91,21 @@ fn reference(after: &str) -> (Option<&str>, usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pipeline::Span;
 
     #[test]
     fn variables_are_replaced_and_dollars_escaped() {
-        let node = |value| Node { value, span: Span::default() };
-        let vars =
-            Vars([("n".to_owned(), node(Value::Int(5))), ("d".to_owned(), node(Value::Str("out".into())))].into());
-        let env = |name: &str| (name == "HOME").then(|| "/h".to_owned());
-        let expand = |text: &str| vars.scalar(text, &env);
+        let node = |text| Node::plain(text, Span::default());
+        let vars = [("n", "5"), ("d", "out"), ("shard", "000"), ("share", "1e-2")];
+        let vars = Vars(vars.map(|(name, text)| (name.to_owned(), node(text))).into());
+        let env = |name: &str| [("HOME", "/h"), ("PART", "007")].iter().find(|v| v.0 == name).map(|v| v.1.to_owned());
+        let expand = |text: &str| vars.scalar(text, &env).map(|node| node.value);
         assert_eq!(expand("$n"), Ok(Value::Int(5)));
         assert_eq!(expand("$(d)/a-$n.x"), Ok(Value::Str("out/a-5.x".into())));
         assert_eq!(expand("$(env:HOME)/x"), Ok(Value::Str("/h/x".into())));
+        // A number within a text is written as it came: files are numbered with leading zeros.
+        assert_eq!(expand("$(shard)_00000.parquet"), Ok(Value::Str("000_00000.parquet".into())));
+        assert_eq!(expand("$share of $(env:PART)"), Ok(Value::Str("1e-2 of 007".into())));
+        assert_eq!((expand("$shard"), expand("$(env:PART)")), (Ok(Value::Int(0)), Ok(Value::Int(7))));
         assert_eq!(expand("^a$|$$n $1"), Ok(Value::Str("^a$|$n $1".into())));
         assert_eq!(expand("$missing"), Err("missing".into()));
     }

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Map, Value as Json};
 
 use super::compile::{Builder, BuiltStage, BuiltStep};
-use crate::doc::{Document, FieldTable, FieldType, Origin, Reason, Value, Verdict};
+use crate::doc::{AS_READ, Document, FieldTable, FieldType, Origin, Reason, Value, Verdict};
 use crate::error::{Error, Result};
 use crate::pipeline::{Diagnostic, Diagnostics, Inputs, Pipeline, Span};
 
@@ -98,6 +98,9 @@ impl<'p> Trial<'p> {
         let origin = Origin { source: self.source.as_str().into(), file: file.as_ref().into(), at: 0 };
         let mut doc = Document::new(origin, text);
         for (name, value) in fields {
+            if let Some((slot, _)) = self.table.lookup(&format!("{AS_READ}{name}")) {
+                doc.fields.put(slot, Value::Str(value.to_string()));
+            }
             let Some((slot, kind)) = self.table.lookup(name) else { continue };
             doc.fields.put(
                 slot,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::doc::{Field, FieldTable, FieldType, INNER, Typed};
+use crate::doc::{AS_READ, Field, FieldTable, FieldType, INNER, Typed};
 use crate::error::{Error, Result};
 use crate::io::mapped::Mapped;
 use crate::tokens::Vocabulary;
@@ -97,8 +97,27 @@ impl<'a> Build<'a> {
     /// A field this stage reads. An error if nothing before writes it.
     pub fn reads<T: Typed>(&mut self, name: &str) -> Result<Field<T>> {
         // Readers load no tokens: what reads them needs a step that makes them.
-        let open = self.scope.open && T::TYPE != FieldType::Tokens;
-        if !open && !self.scope.written.contains(name) {
+        self.can_read(name, T::TYPE != FieldType::Tokens)?;
+        self.loads_if_open(name);
+        self.field(name)
+    }
+
+    /// The member `name` of the input as it stands there, whatever its type: as JSON. An error if no reader can have it.
+    pub fn reads_as_it_stands(&mut self, name: &str) -> Result<Field<String>> {
+        self.can_read(name, true)?;
+        let name = format!("{AS_READ}{name}");
+        self.loads_if_open(&name);
+        self.field(&name)
+    }
+
+    /// Whether a stage before writes this field.
+    pub fn is_written(&self, name: &str) -> bool {
+        self.scope.written.contains(name)
+    }
+
+    fn can_read(&self, name: &str, loaded: bool) -> Result<()> {
+        let there = self.scope.written.contains(name) || (self.scope.open && loaded);
+        if !there {
             let near = nearest(name, self.scope.written.iter().map(String::as_str));
             let error =
                 Error::pipeline(format!("`{}` reads the field `{name}`, but nothing before it writes it", self.label));
@@ -111,8 +130,7 @@ impl<'a> Build<'a> {
                 )),
             });
         }
-        self.loads_if_open(name);
-        self.field(name)
+        Ok(())
     }
 
     /// A field this stage writes.

@@ -6,9 +6,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use serde_json::Value as Json;
+
 use super::Build;
 use super::ranks::ascending;
-use crate::doc::{Document, FieldType, Value};
+use crate::doc::{Document, Field, FieldType, Value};
 use crate::error::{Error, Result};
 use crate::text::date;
 
@@ -41,6 +43,8 @@ pub enum Preference {
     Number(u16),
     /// By the date in a slot.
     Date(u16),
+    /// By a date of the input, text or number, as JSON.
+    Input(Field<String>),
     /// By source.
     Sources(Vec<String>),
 }
@@ -52,6 +56,7 @@ impl Survivor {
             Self::First => Preference::None,
             Self::Longest => Preference::Length,
             Self::Best(field) => Preference::Number(cx.reads::<f64>(field)?.slot()),
+            Self::Newest(field) if !cx.is_written(field) => Preference::Input(cx.reads_as_it_stands(field)?),
             Self::Newest(field) => match cx.table().lookup(field).map(|(_, kind)| kind) {
                 Some(FieldType::I64 | FieldType::F64) => Preference::Number(cx.reads::<f64>(field)?.slot()),
                 _ => Preference::Date(cx.reads::<String>(field)?.slot()),
@@ -86,7 +91,12 @@ impl Preference {
                 _ => u64::MAX,
             },
             Self::Date(slot) => match doc.fields.slot(*slot) {
-                Value::Str(text) => date::seconds(text).map_or(u64::MAX, |s| !(s as u64 ^ 1 << 63)),
+                Value::Str(text) => date::seconds(text).map_or(u64::MAX, |s| !ascending(s as f64)),
+                _ => u64::MAX,
+            },
+            Self::Input(field) => match doc.get(*field).and_then(|json| serde_json::from_str(json).ok()) {
+                Some(Json::String(text)) => date::seconds(&text).map_or(u64::MAX, |s| !ascending(s as f64)),
+                Some(Json::Number(n)) => n.as_f64().map_or(u64::MAX, |n| !ascending(n)),
                 _ => u64::MAX,
             },
             Self::Sources(names) => names.iter().position(|n| **n == *doc.origin.source).unwrap_or(names.len()) as u64,
@@ -121,6 +131,23 @@ mod tests {
         assert!(
             resolve(serde_json::json!({ "sources": ["a", "a"] }), |_| ()).unwrap_err().message.contains("`a` twice")
         );
+    }
+
+    #[test]
+    fn the_newest_of_the_input_is_a_date_or_a_number() {
+        let mut table = FieldTable::default();
+        let mut scope = Scope { open: true, ..Scope::default() };
+        let mut cx = Build::new("exact", "web", &mut table, &mut scope);
+        let newest = Survivor::Newest("seen".into()).resolve(&mut cx).unwrap();
+        let Preference::Input(field) = newest else { panic!("{newest:?}") };
+        // 1714737600 is noon of the third of May.
+        let days = [r#""2024-05-04""#, "1714737600", r#""2024-05-03T11:59:59Z""#, "-5", r#""soon""#, "null"];
+        let days = days.map(|json| {
+            let mut doc = doc("a", "");
+            doc.set(field, json.into());
+            newest.of(&doc)
+        });
+        assert!(days[..5].windows(2).all(|w| w[0] < w[1]) && days[4] == days[5], "{days:?}");
     }
 
     #[test]

@@ -46,6 +46,31 @@ fn a_split_by_cluster_leaks_nothing() {
     assert_eq!(parts.values().flatten().collect::<BTreeSet<_>>().len(), 2);
 }
 
+/// A number of the input is a key as a name is: nothing is torn apart because of how it was written down.
+#[test]
+fn a_number_of_the_input_is_a_key() {
+    let split = "split: { parts: { train: 50%, validation: 50% }, by: set }";
+    for steps in [
+        format!("  - {split}\n"),
+        format!("  - length: {{ min_chars: 1 }}\n  - exact: text\n  - shuffle: {{}}\n  - {split}\n"),
+        // A condition that reads the same field as a number takes nothing away.
+        format!("  - {{ length: {{ min_chars: 1 }}, when: set >= 0 }}\n  - {split}\n"),
+    ] {
+        let lines = run(&steps);
+        let mut parts: BTreeMap<u64, BTreeSet<&str>> = BTreeMap::new();
+        for line in &lines {
+            parts.entry(line["set"].as_u64().unwrap()).or_default().insert(line["split"].as_str().unwrap());
+        }
+        assert_eq!((lines.len(), parts.len()), (60, 20));
+        assert!(parts.values().all(|p| p.len() == 1), "{steps} {parts:?}");
+        assert_eq!(parts.values().flatten().collect::<BTreeSet<_>>().len(), 2);
+    }
+    let score = |line: &serde_json::Value| (line["set"].as_u64().unwrap(), line["score"].as_f64().unwrap());
+    let kept = run("  - exact: { of: [set], keep: { newest: score } }\n");
+    let best: Vec<(u64, f64)> = (0..20).map(|set| (set, (set * 37 % 20) as f64 + (set % 5) as f64 / 10.0)).collect();
+    assert_eq!(kept.iter().map(score).collect::<Vec<_>>(), best);
+}
+
 #[test]
 fn rehydrating_takes_one_of_a_cluster_as_often_as_the_table_says() {
     let lines = run("  - { minhash: {}, mode: annotate }\n  - rehydrate: { repeats: { 2: 2, 4: 3, 5: 0 } }\n");

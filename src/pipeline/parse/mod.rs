@@ -117,8 +117,7 @@ impl Loader<'_> {
 
     fn text(&mut self, node: &Node, what: &str) -> Option<String> {
         match &node.value {
-            Value::Str(text) => Some(text.clone()),
-            Value::Int(n) => Some(n.to_string()),
+            Value::Str(_) | Value::Int(_) => node.text(),
             _ => {
                 let message = format!("{what} must be a text, and this is {}", node.kind());
                 self.say(node.span, message);
@@ -161,7 +160,7 @@ impl Loader<'_> {
         }
         for (name, value) in set {
             if vars.0.contains_key(name) {
-                vars.0.insert(name.clone(), Node { value: tree::plain(value), span: Span::default() });
+                vars.0.insert(name.clone(), Node::plain(value, Span::default()));
             } else {
                 let declared: Vec<String> = vars.0.keys().cloned().collect();
                 let message =
@@ -370,7 +369,7 @@ impl Loader<'_> {
 }
 
 fn empty(span: Span) -> Node {
-    Node { value: Value::Map(Vec::new()), span }
+    Node::new(Value::Map(Vec::new()), span)
 }
 
 fn in_cycle(flow: &Flow, flows: &[Flow]) -> bool {

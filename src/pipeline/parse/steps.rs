@@ -207,13 +207,13 @@ impl Loader<'_> {
         };
         let settings = match (&settings.value, entry.about.shorthand) {
             (Value::Map(_), _) => settings.clone(),
-            (Value::Null, _) => Node {
-                value: Value::Map(Vec::new()),
-                span: if settings.span.start == settings.span.end { key.span } else { settings.span },
-            },
+            (Value::Null, _) => {
+                let nothing = settings.span.start == settings.span.end;
+                Node::new(Value::Map(Vec::new()), if nothing { key.span } else { settings.span })
+            }
             (_, Some(setting)) => {
                 let inner = Key { name: setting.to_owned(), span: settings.span };
-                Node { value: Value::Map(vec![(inner, settings.clone())]), span: settings.span }
+                Node::new(Value::Map(vec![(inner, settings.clone())]), settings.span)
             }
             (_, None) => {
                 let message = format!("the settings of `{}` must be a map, and this is {}", key.name, settings.kind());

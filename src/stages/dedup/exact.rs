@@ -46,7 +46,7 @@ pub enum Of {
 impl Settings for Exact {
     const ABOUT: About = About {
         shorthand: Some("of"),
-        version: 2,
+        version: 3,
         reasons: &[("duplicate", "another document that is equal stays")],
         fields: &[
             ("exact_cluster", "corpus ordinal of the first document that is equal (`mode: annotate`)"),
@@ -60,7 +60,9 @@ impl Settings for Exact {
         let key = match self.of {
             Of::Text => Key::Text,
             Of::Normalized => Key::Normalized,
-            Of::Fields(names) => Key::Slots(names.iter().map(|name| keys::slot(cx, name)).collect::<Result<_>>()?),
+            Of::Fields(names) => {
+                Key::Fields(names.iter().map(|name| keys::Key::resolve(cx, name)).collect::<Result<_>>()?)
+            }
         };
         let preference = self.keep.resolve(cx)?;
         let judge = Judge { word: "duplicate", limit: None, fields: ClusterFields::declare(cx, false)? };
@@ -72,7 +74,7 @@ impl Settings for Exact {
 enum Key {
     Text,
     Normalized,
-    Slots(Vec<u16>),
+    Fields(Vec<keys::Key>),
 }
 
 struct Running {
@@ -153,8 +155,8 @@ impl Mapper for Hasher {
                 normalize(doc.text.as_str(), &mut self.buffer);
                 hash::wide(&self.buffer, 0)
             }
-            Key::Slots(slots) => {
-                if !serialize(doc, slots, &mut self.buffer) {
+            Key::Fields(keys) => {
+                if !serialize(doc, keys, &mut self.buffer) {
                     return;
                 }
                 hash::wide(&self.buffer, 0)
@@ -186,9 +188,9 @@ fn normalize(text: &str, out: &mut Vec<u8>) {
 }
 
 /// The values one after the other; `false` if one is missing.
-fn serialize(doc: &Document, slots: &[u16], out: &mut Vec<u8>) -> bool {
+fn serialize(doc: &Document, keys: &[keys::Key], out: &mut Vec<u8>) -> bool {
     out.clear();
-    slots.iter().all(|&slot| keys::write(doc, slot, out))
+    keys.iter().all(|key| key.write(doc, out))
 }
 
 impl Serialize for Of {

@@ -12,6 +12,7 @@ use crate::doc::{Document, Field, FieldTable, Verdict};
 use crate::error::{Error, Result};
 use crate::sketch::hash;
 use crate::stage::clusters::Ordinals;
+use crate::stage::survivor::{Preference, Survivor};
 use crate::stage::{
     About, Apply, Build, Corpus, Family, Findings, Global, Links, Mapper, Records, Settings, Sorted, Stage, varint,
 };
@@ -29,21 +30,7 @@ pub struct Url {
     /// More parameters to ignore as `tracking`.
     pub parameters: Vec<String>,
     /// Which document of an address stays.
-    pub keep: Keep,
-}
-
-/// Which document of an address stays; of equally good ones the first in corpus order.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Keep {
-    /// The first in corpus order.
-    #[default]
-    First,
-    /// The longest in bytes of text.
-    Longest,
-    /// The one with the latest date in this field (ISO 8601, such as `2024-05-03T12:00:00Z`); those without one come last:
-    /// `{ newest: date }`.
-    Newest(String),
+    pub keep: Survivor,
 }
 
 /// A difference between two addresses.
@@ -75,13 +62,14 @@ impl Default for Url {
             field: "url".into(),
             ignore: vec![Scheme, Www, Fragment, Tracking, TrailingSlash, QueryOrder],
             parameters: Vec::new(),
-            keep: Keep::First,
+            keep: Survivor::First,
         }
     }
 }
 
 impl Settings for Url {
     const ABOUT: About = About {
+        version: 2,
         shorthand: Some("field"),
         reasons: &[("same_url", "another document of the same address stays")],
         fields: &[
@@ -110,13 +98,9 @@ impl Settings for Url {
         }
         let parameters = self.parameters.iter().map(|name| name.to_lowercase()).collect();
         let address = Address { field: cx.reads(&self.field)?, folding, parameters };
-        let rank = match &self.keep {
-            Keep::First => Rank::None,
-            Keep::Longest => Rank::Length,
-            Keep::Newest(field) => Rank::Date(cx.reads(field)?),
-        };
+        let preference = self.keep.resolve(cx)?;
         let fields = if cx.annotate { Some(Fields::declare(cx)?) } else { None };
-        Ok(Stage::Global(Arc::new(Running { address, rank, fields })))
+        Ok(Stage::Global(Arc::new(Running { address, preference, fields })))
     }
 }
 
@@ -134,32 +118,7 @@ impl Address {
     }
 }
 
-/// What makes a document better than another of the same address.
-#[derive(Debug, Clone, Copy)]
-enum Rank {
-    None,
-    Length,
-    Date(Field<String>),
-}
-
-/// Bytes of a date that are compared: to the nanosecond, without the zone.
-const RANK: usize = 24;
 const HASH: usize = 16;
-
-impl Rank {
-    /// Bytes that sort the better document first.
-    fn write(self, doc: &Document, out: &mut [u8]) {
-        match self {
-            Self::None => {}
-            Self::Length => out.iter_mut().zip((!(doc.text.len() as u64)).to_be_bytes()).for_each(|(o, b)| *o = b),
-            // Dates of ISO 8601 sort as their bytes do; none sorts last.
-            Self::Date(field) => {
-                let date = doc.get(field).map(str::trim).unwrap_or_default().bytes().chain(std::iter::repeat(0));
-                out.iter_mut().zip(date).for_each(|(o, b)| *o = !b);
-            }
-        }
-    }
-}
 
 #[derive(Debug, Clone, Copy)]
 struct Fields {
@@ -181,7 +140,7 @@ impl Fields {
 
 struct Running {
     address: Address,
-    rank: Rank,
+    preference: Preference,
     fields: Option<Fields>,
 }
 
@@ -190,7 +149,7 @@ const PARTITIONS: u32 = 64;
 
 impl Global for Running {
     fn record_bytes(&self) -> usize {
-        HASH + RANK
+        HASH + if self.preference.is_none() { 0 } else { 8 }
     }
 
     fn partitions(&self) -> u32 {
@@ -198,7 +157,7 @@ impl Global for Running {
     }
 
     fn mapper(&self, _: &Arc<FieldTable>) -> Result<Box<dyn Mapper>> {
-        Ok(Box::new(Hasher { address: self.address.clone(), rank: self.rank }))
+        Ok(Box::new(Hasher { address: self.address.clone(), preference: self.preference.clone() }))
     }
 
     /// Writes the documents of every address that has several: how many, which stays, then each by its distance.
@@ -305,17 +264,17 @@ fn read_members(split: &[u8]) -> Result<(u64, Vec<Member>)> {
 
 struct Hasher {
     address: Address,
-    rank: Rank,
+    preference: Preference,
 }
 
 impl Mapper for Hasher {
     fn map(&mut self, doc: &Document, out: &mut dyn Records) {
         let Some(hash) = self.address.hash(doc) else { return };
-        let mut record = [0; HASH + RANK];
-        let (head, tail) = record.split_at_mut(HASH);
-        head.copy_from_slice(&hash.to_be_bytes());
-        self.rank.write(doc, tail);
-        out.emit((hash >> 122) as u32, &record);
+        let mut record = [0; HASH + 8];
+        record[..HASH].copy_from_slice(&hash.to_be_bytes());
+        record[HASH..].copy_from_slice(&self.preference.of(doc).to_be_bytes());
+        let used = if self.preference.is_none() { HASH } else { record.len() };
+        out.emit((hash >> 122) as u32, record.get(..used).unwrap_or_default());
     }
 }
 

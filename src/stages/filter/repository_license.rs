@@ -4,6 +4,7 @@
 //! compared with SPDX's texts in the walk before, and their folders become a table; in the walk after, each document looks
 //! its folders up from the inside out. Several license files in one folder are a choice (`Apache-2.0 OR MIT`).
 
+use std::borrow::Cow;
 use std::io::Read;
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::doc::{Document, Field, FieldTable, Verdict};
 use crate::error::{Error, Result};
+use crate::stage::keys::Key;
 use crate::stage::{
     About, Apply, Build, Corpus, Example, Expect, Family, Findings, Global, Links, Mapper, Records, Settings, Sorted,
     Stage,
@@ -47,7 +49,7 @@ impl Settings for RepositoryLicense {
     fn build(self, cx: &mut Build<'_>) -> Result<Stage> {
         let licenses = Licenses::load()?;
         let path = cx.may_read(&self.path)?;
-        let repository = self.repository.as_deref().map(|name| cx.reads(name)).transpose()?;
+        let repository = self.repository.as_deref().map(|name| Key::resolve(cx, name)).transpose()?;
         let _: Field<String> = cx.may_read(&self.into)?;
         let into = cx.writes(&self.into)?;
         Ok(Stage::Global(Arc::new(Running { licenses, place: Place { path, repository }, into })))
@@ -58,17 +60,17 @@ impl Settings for RepositoryLicense {
 #[derive(Debug, Clone, Copy)]
 struct Place {
     path: Field<String>,
-    repository: Option<Field<String>>,
+    repository: Option<Key>,
 }
 
 impl Place {
-    fn of<'d>(&self, doc: &'d Document) -> (&'d str, &'d str) {
+    fn of<'d>(&self, doc: &'d Document) -> (Cow<'d, str>, &'d str) {
         let archive = doc.origin.file.split_once("!/");
         let path = doc.get(self.path);
-        match (self.repository.and_then(|f| doc.get(f)), archive) {
+        match (self.repository.and_then(|by| by.text(doc)), archive) {
             (Some(repository), _) => (repository, path.unwrap_or_default()),
-            (None, Some((archive, member))) => (archive, path.unwrap_or(member)),
-            (None, None) => ("", path.unwrap_or(&doc.origin.file)),
+            (None, Some((archive, member))) => (archive.into(), path.unwrap_or(member)),
+            (None, None) => ("".into(), path.unwrap_or(&doc.origin.file)),
         }
     }
 }
@@ -159,7 +161,7 @@ impl Mapper for Reading {
         };
         let mut record = [0; ENTRY];
         let (head, tail) = record.split_at_mut(8);
-        head.copy_from_slice(&key(repository, folder));
+        head.copy_from_slice(&key(&repository, folder));
         tail.copy_from_slice(&(number as u16).to_be_bytes());
         out.emit(0, &record);
     }
@@ -190,7 +192,7 @@ impl Apply for Stating {
     fn apply(&self, _: u32, doc: &mut Document) -> Verdict {
         if doc.get(self.into).is_none_or(str::is_empty) {
             let (repository, path) = self.place.of(doc);
-            let stated = folders(path).find_map(|folder| self.stated(key(repository, folder)));
+            let stated = folders(path).find_map(|folder| self.stated(key(&repository, folder)));
             if let Some(stated) = stated {
                 doc.set(self.into, stated);
             }

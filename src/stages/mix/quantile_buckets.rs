@@ -10,10 +10,11 @@ use serde::{Deserialize, Serialize};
 use crate::doc::{Document, Field, FieldTable, Verdict};
 use crate::error::{Error, Result};
 use crate::sketch::hash;
+use crate::stage::keys::Key;
 use crate::stage::ranks::{Unscored, ascending, number};
 use crate::stage::settings::Fraction;
 use crate::stage::{
-    About, Apply, Build, Corpus, Family, Findings, Global, Links, Mapper, Records, Settings, Sorted, Stage, keys,
+    About, Apply, Build, Corpus, Family, Findings, Global, Links, Mapper, Records, Settings, Sorted, Stage,
 };
 
 /// Settings of `quantile_buckets`.
@@ -97,7 +98,7 @@ impl Settings for QuantileBuckets {
     fn build(self, cx: &mut Build<'_>) -> Result<Stage> {
         self.check()?;
         let score = cx.reads(&self.of)?;
-        let by = self.by.as_ref().map(|name| keys::slot(cx, name)).transpose()?;
+        let by = self.by.as_ref().map(|name| Key::resolve(cx, name)).transpose()?;
         let into = cx.writes(&self.into)?;
         let stays = self.buckets.iter().map(|name| self.keep.is_empty() || self.keep.contains(name)).collect();
         Ok(Stage::Global(Arc::new(Running { score: Scored { score, by }, into, stays, settings: self })))
@@ -115,7 +116,7 @@ struct Running {
 #[derive(Debug, Clone, Copy)]
 struct Scored {
     score: Field<f64>,
-    by: Option<u16>,
+    by: Option<Key>,
 }
 
 impl Scored {
@@ -123,8 +124,8 @@ impl Scored {
     fn of(self, doc: &Document, buffer: &mut Vec<u8>) -> Option<(u64, u64)> {
         let score = doc.get(self.score).filter(|s| !s.is_nan())?;
         buffer.clear();
-        if let Some(slot) = self.by {
-            keys::write(doc, slot, buffer);
+        if let Some(by) = self.by {
+            by.write(doc, buffer);
         }
         Some((hash::seeded(buffer, 0), ascending(score)))
     }

@@ -12,10 +12,11 @@ use crate::doc::{Document, Field, FieldTable, Verdict};
 use crate::error::{Error, Result};
 use crate::sketch::hash;
 use crate::stage::clusters::Ordinals;
+use crate::stage::keys::Key;
 use crate::stage::settings::Fraction;
 use crate::stage::{
     About, Apply, Build, Corpus, Example, Expect, Family, Findings, Global, Links, Mapper, Records, Settings, Sorted,
-    Stage, Transform, keys, varint,
+    Stage, Transform, varint,
 };
 
 /// Settings of `sample`.
@@ -62,7 +63,7 @@ impl Settings for Sample {
         }
         let seed = hash::seeded(cx.label.as_bytes(), self.seed);
         if let Some(Fraction(fraction)) = self.fraction {
-            let by = self.by.as_ref().map(|name| keys::slot(cx, name)).transpose()?;
+            let by = self.by.as_ref().map(|name| Key::resolve(cx, name)).transpose()?;
             return Ok(Stage::Transform(Box::new(Share { fraction, by, seed, key: Vec::new() })));
         }
         let tokens = match self.tokens {
@@ -84,7 +85,7 @@ fn place(doc: &Document, seed: u64) -> u64 {
 #[derive(Clone)]
 struct Share {
     fraction: f64,
-    by: Option<u16>,
+    by: Option<Key>,
     seed: u64,
     key: Vec<u8>,
 }
@@ -93,7 +94,7 @@ impl Transform for Share {
     fn apply(&mut self, doc: &mut Document) -> Verdict {
         self.key.clear();
         let place = match self.by {
-            Some(slot) if keys::write(doc, slot, &mut self.key) => hash::seeded(&self.key, self.seed),
+            Some(by) if by.write(doc, &mut self.key) => hash::seeded(&self.key, self.seed),
             _ => place(doc, self.seed),
         };
         if hash::within(place, self.fraction) { Verdict::Keep } else { Verdict::drop("not_sampled") }

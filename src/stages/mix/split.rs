@@ -12,8 +12,9 @@ use serde::{Deserialize, Serialize};
 use crate::doc::{Document, Field, Verdict};
 use crate::error::{Error, Result};
 use crate::sketch::hash;
+use crate::stage::keys::Key;
 use crate::stage::settings::Fraction;
-use crate::stage::{About, Build, Example, Expect, Family, Settings, Stage, Transform, keys};
+use crate::stage::{About, Build, Example, Expect, Family, Settings, Stage, Transform};
 
 /// Settings of `split`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -69,7 +70,7 @@ impl Settings for Split {
         if let Some(keep) = self.keep.as_ref().filter(|keep| !self.parts.contains_key(*keep)) {
             return Err(Error::pipeline(format!("`split`: `keep` names `{keep}`, which is no part")));
         }
-        let by = self.by.as_ref().map(|name| keys::slot(cx, name)).transpose()?;
+        let by = self.by.as_ref().map(|name| Key::resolve(cx, name)).transpose()?;
         let mut end = 0.0;
         let parts = self.parts.iter().map(|(name, share)| {
             end += share.0;
@@ -85,7 +86,7 @@ impl Settings for Split {
 struct Running {
     /// Where each part ends, its name, and whether its documents stay.
     parts: Vec<(f64, String, bool)>,
-    by: Option<u16>,
+    by: Option<Key>,
     seed: u64,
     into: Field<String>,
     key: Vec<u8>,
@@ -94,7 +95,7 @@ struct Running {
 impl Transform for Running {
     fn apply(&mut self, doc: &mut Document) -> Verdict {
         self.key.clear();
-        if !self.by.is_some_and(|slot| keys::write(doc, slot, &mut self.key)) {
+        if !self.by.is_some_and(|by| by.write(doc, &mut self.key)) {
             self.key.extend(doc.id.0.to_le_bytes());
         }
         let place = hash::seeded(&self.key, self.seed);

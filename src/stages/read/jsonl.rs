@@ -81,7 +81,8 @@ impl Source for Running {
             .filter(|(_, name, kind)| *kind != FieldType::Tokens && *name != self.settings.text)
             .map(|(slot, name, kind)| (name.to_owned(), (slot, kind)))
             .collect();
-        let parser = Parser { text: self.settings.text.clone(), source: self.source.clone(), wanted };
+        let as_read = fields.as_read().map(|(slot, name)| (name.to_owned(), slot)).collect();
+        let parser = Parser { text: self.settings.text.clone(), source: self.source.clone(), wanted, as_read };
         Ok(line_source::open(
             split,
             self.settings.max_record.0,
@@ -95,6 +96,8 @@ struct Parser {
     text: String,
     source: Arc<str>,
     wanted: BTreeMap<String, (u16, FieldType)>,
+    /// Members that are left as they stand, too.
+    as_read: BTreeMap<String, u16>,
 }
 
 impl Parser {
@@ -161,6 +164,9 @@ impl<'de> Visitor<'de> for Object<'_> {
             let raw: &'de RawValue = map.next_value()?;
             if key == ID_MEMBER {
                 continue;
+            }
+            if let Some(&slot) = self.parser.as_read.get(key.as_ref()) {
+                members.fields.push((slot, Value::Str(raw.get().to_owned())));
             }
             let value =
                 self.parser.wanted.get(key.as_ref()).and_then(|(slot, kind)| Some((*slot, typed(raw.get(), *kind)?)));
@@ -283,7 +289,7 @@ mod tests {
         let mut table = FieldTable::default();
         table.field::<f64>("score").unwrap();
         let wanted = table.iter().map(|(slot, name, kind)| (name.to_owned(), (slot, kind))).collect();
-        let parser = Parser { text: "text".into(), source: "s".into(), wanted };
+        let parser = Parser { text: "text".into(), source: "s".into(), wanted, as_read: BTreeMap::new() };
         let mut all = Vec::new();
         let accept: line_source::Accept = Arc::new(move |file, at, line| parser.read(file, at, line));
         line_source::each_line(&"f".into(), 0, lines, &accept, &mut |read| {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::doc::{Document, FieldTable, FieldType, Origin};
+use crate::doc::{Document, FieldTable, FieldType, Origin, Value};
 use crate::io::columns::ColumnType;
 use crate::io::table::{Batch, NoText};
 use crate::stage::columns::{column_type, values};
@@ -22,6 +22,8 @@ pub struct Rows {
     text: String,
     source: Arc<str>,
     wanted: Vec<(String, u16, ColumnType)>,
+    /// Columns that are left as they stand, too.
+    as_read: Vec<(String, u16)>,
 }
 
 impl Rows {
@@ -32,7 +34,8 @@ impl Rows {
             .filter(|(_, name, kind)| *kind != FieldType::Tokens && *name != text)
             .map(|(slot, name, kind)| (name.to_owned(), slot, column_type(kind)))
             .collect();
-        Self { text: text.to_owned(), source: source.clone(), wanted }
+        let as_read = fields.as_read().map(|(slot, name)| (name.to_owned(), slot)).collect();
+        Self { text: text.to_owned(), source: source.clone(), wanted, as_read }
     }
 
     /// Gives each row of `batch`, the first of which is the file's row `at`, to `each`.
@@ -64,6 +67,13 @@ impl Rows {
             Ok(rests) => rests,
             Err(e) => return each(whole("unreadable_columns", e.to_string())),
         };
+        let mut stand = Vec::new();
+        for (name, slot) in &self.as_read {
+            match batch.members(&|other| other != name) {
+                Ok(members) => stand.push((*slot, members.into_iter())),
+                Err(e) => return each(whole("unreadable_columns", e.to_string())),
+            }
+        }
         let mut columns: Vec<_> = columns.into_iter().map(|(_, slot, values)| (slot, values.into_iter())).collect();
         for (row, (text, rest)) in texts.into_iter().zip(rests).enumerate() {
             let at = at + row as u64;
@@ -76,8 +86,33 @@ impl Rows {
             let origin = Origin { source: self.source.clone(), file: file.clone(), at };
             let mut doc = Document::new(origin, text);
             fields.into_iter().for_each(|(slot, value)| doc.fields.put(slot, value));
+            for (slot, members) in &mut stand {
+                // Alone in its object: what follows its name is the value.
+                let member = members.next().unwrap_or_default();
+                if let Some(value) = value_of(&member) {
+                    doc.fields.put(*slot, Value::Str(value.to_owned()));
+                }
+            }
             doc.rest = rest;
             each(Read::Document(Box::new(doc)));
         }
+    }
+}
+
+/// The value of a lone member, `"name":value`.
+fn value_of(member: &str) -> Option<&str> {
+    let mut names = serde_json::Deserializer::from_str(member).into_iter::<String>();
+    names.next()?.ok()?;
+    member.get(names.byte_offset()..)?.trim_start().strip_prefix(':')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_value_of_a_member_is_what_follows_its_name() {
+        assert_eq!(value_of(r#""a\":b":{"c":1}"#), Some(r#"{"c":1}"#));
+        assert_eq!((value_of(r#""n":5"#), value_of("")), (Some("5"), None));
     }
 }

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::doc::{Document, Field, FieldTable, FieldType};
 use crate::error::{Error, Result};
 use crate::io::atomic::{AtomicFile, Written};
+use crate::stage::keys::Key;
 use crate::stage::settings::{ByteSize, Fraction};
 use crate::stage::{About, Build, Chunk, Encode, Family, Part, PartPlace, Settings, Sink, Stage};
 use crate::tokens::{
@@ -79,7 +80,7 @@ impl Settings for WriteTokens {
         // Any reader that has a URL may load it: the index names documents by it.
         let is_text = cx.table().lookup("url").is_none_or(|(_, kind)| kind == FieldType::Str);
         let url = if is_text { Some(cx.may_read("url")?) } else { None };
-        let by = self.by.as_deref().map(|field| cx.reads(field)).transpose()?;
+        let by = self.by.as_deref().map(|field| Key::resolve(cx, field)).transpose()?;
         let vocabulary = Arc::new(cx.vocabulary()?);
         let width = self.format.width(vocabulary.size, self.width).map_err(|e| e.with("writer", "tokens"))?;
         let pack = match &self.pack {
@@ -125,7 +126,7 @@ struct Running {
     /// Lengths of the pieces that long documents were split into.
     pieces: Option<Field<Vec<u32>>>,
     url: Option<Field<String>>,
-    by: Option<Field<String>>,
+    by: Option<Key>,
     /// Decodes the sample; loaded when the first of it comes.
     decoder: Arc<OnceLock<Option<Tokenizer>>>,
 }
@@ -164,7 +165,7 @@ struct Encoder {
     tokens: Field<Vec<u32>>,
     pieces: Option<Field<Vec<u32>>>,
     url: Option<Field<String>>,
-    by: Option<Field<String>>,
+    by: Option<Key>,
     vocabulary: Arc<Vocabulary>,
     decoder: Arc<OnceLock<Option<Tokenizer>>>,
 }
@@ -194,7 +195,7 @@ impl Encode for Encoder {
             let whole = [ids.len() as u32];
             let pieces = self.pieces.and_then(|field| doc.get(field)).unwrap_or(&whole);
             let text = if pieces.len() == 1 { self.digest(doc, ids) } else { 0 };
-            let part = self.by.and_then(|field| doc.get(field)).unwrap_or_default();
+            let part = self.by.and_then(|by| by.text(doc)).unwrap_or_default();
             place.clear();
             match self.url.and_then(|field| doc.get(field)) {
                 Some(url) => place.push_str(url),
@@ -207,7 +208,7 @@ impl Encode for Encoder {
                     rest = after;
                     let copy = copy * pieces.len() as u32 + number as u32;
                     let (id, source) = (doc.id.0, &*doc.origin.source);
-                    let document = TokenDocument { id, copy, source, place: &place, part, ids, text };
+                    let document = TokenDocument { id, copy, source, place: &place, part: &part, ids, text };
                     document.write(&mut chunk.bytes);
                     chunk.docs += 1;
                     chunk.tokens += ids.len() as u64;
