@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::run::Remembered;
 use super::{Outcome, PipelineArguments, render};
 use crate::error::Error;
-use crate::plan::PlanView;
+use crate::plan::{PlanView, estimate};
 use crate::run::task_list;
 use crate::stage::{Entry, Expect};
 use crate::stages::{Place, catalog};
@@ -56,7 +56,12 @@ pub fn plan(arguments: &PlanArguments) -> Outcome {
         Remembered::save(arguments, &plan)?;
     }
     let done: HashMap<String, bool> = task_list(&plan).into_iter().collect();
-    let view = PlanView::new(&plan, &|id| done.get(id).copied().unwrap_or(false));
+    let mut view = PlanView::new(&plan, &|id| done.get(id).copied().unwrap_or(false));
+    match estimate(&plan) {
+        Ok(estimate) => view.estimate = estimate,
+        // A plan is a plan without it; what is wrong with the input is told when it is read.
+        Err(error) => eprintln!("no estimate: {error}"),
+    }
     if arguments.json {
         let json = serde_json::to_value(&view).map_err(|e| Error::bug("a plan does not serialize").because(e))?;
         render::json(&json);

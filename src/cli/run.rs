@@ -11,7 +11,7 @@ use super::{Failure, LOSSY, Outcome, PipelineArguments, render};
 use crate::error::{Error, Kind, Result};
 use crate::io::atomic::write_whole;
 use crate::plan::{End, Plan};
-use crate::run::{self, Context, Layout};
+use crate::run::{self, Barrier, Context, Layout};
 
 /// What `tamis run` takes.
 #[derive(clap::Args)]
@@ -160,6 +160,11 @@ pub fn report(plan: &Plan, outcome: &run::Outcome) -> String {
     for (label, note) in plan.notes.iter().chain(&outcome.notes) {
         text.push_str(&format!(" {label}: {note}\n"));
     }
+    for Barrier { step, spilled, findings_bytes, .. } in &outcome.barriers {
+        let (records, bytes) = (render::count(spilled.records), crate::plan::size(spilled.bytes));
+        let findings = crate::plan::size(*findings_bytes);
+        text.push_str(&format!(" {step}: {records} records, {bytes} spilled, {findings} of findings\n"));
+    }
     if outcome.tally.tokens > 0 {
         text.push_str(&format!(" {} tokens\n", render::count(outcome.tally.tokens)));
     }
@@ -188,6 +193,7 @@ pub fn account(plan: &Plan, outcome: &run::Outcome) -> serde_json::Value {
         "run": plan.run_dir,
         "tally": outcome.tally,
         "notes": plan.notes.iter().chain(&outcome.notes).map(|(step, note)| serde_json::json!({ "step": step, "note": note })).collect::<Vec<_>>(),
+        "barriers": outcome.barriers,
         "outputs": outcome.outputs,
         "tasks_done": outcome.done,
         "tasks_done_before": outcome.found_done,

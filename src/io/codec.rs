@@ -1,5 +1,6 @@
 //! Compression, recognised by the first bytes and never by the name.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
@@ -50,6 +51,43 @@ pub fn detect(path: &Path) -> Result<Codec> {
     Ok(Codec::of(head.get(..length).unwrap_or_default()))
 }
 
+thread_local! {
+    /// Bytes that this thread has taken out of files through [`open`].
+    static TAKEN: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Bytes on disk that this thread has read so far through [`open`]; the difference of two calls says what some
+/// decompressed bytes took.
+pub fn taken() -> u64 {
+    TAKEN.get()
+}
+
+/// Counts bytes on disk that were read by other means.
+pub fn take(bytes: u64) {
+    TAKEN.set(TAKEN.get() + bytes);
+}
+
+struct Counted<R>(R);
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.0.read(out)?;
+        take(count as u64);
+        Ok(count)
+    }
+}
+
+impl<R: BufRead> BufRead for Counted<R> {
+    fn fill_buf(&mut self) -> std::io::Result<&[u8]> {
+        self.0.fill_buf()
+    }
+
+    fn consume(&mut self, count: usize) {
+        take(count as u64);
+        self.0.consume(count);
+    }
+}
+
 /// Opens `path` for reading what it holds, decompressed.
 pub fn open(path: &Path) -> Result<Box<dyn Read + Send>> {
     let file = File::open(path).map_err(|e| Error::io("open", path, e))?;
@@ -65,7 +103,7 @@ pub fn open_at(path: &Path, start: u64) -> Result<File> {
 
 /// Decompresses `inner`, whatever it is.
 pub fn decode<R: Read + Send + 'static>(inner: R) -> std::io::Result<Box<dyn Read + Send>> {
-    let mut buffered = BufReader::with_capacity(256 << 10, inner);
+    let mut buffered = Counted(BufReader::with_capacity(256 << 10, inner));
     let codec = Codec::of(buffered.fill_buf()?);
     Ok(match codec {
         Codec::Plain => Box::new(buffered),
@@ -124,9 +162,10 @@ mod tests {
         for codec in [Codec::Plain, Codec::Gzip, Codec::Zstd, Codec::Bzip2, Codec::Xz] {
             let bytes = encoded(codec, &text);
             assert_eq!(Codec::of(&bytes), codec);
-            let mut back = Vec::new();
+            let (mut back, before) = (Vec::new(), taken());
             decode(std::io::Cursor::new(bytes.clone())).unwrap().read_to_end(&mut back).unwrap();
             assert!(back == text, "{codec:?}");
+            assert_eq!(taken() - before, bytes.len() as u64, "{codec:?}");
             if codec != Codec::Plain {
                 let cut = bytes[..bytes.len() * 3 / 4].to_vec();
                 let mut part = Vec::new();

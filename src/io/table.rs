@@ -139,6 +139,11 @@ impl ParquetFile {
         (start, group.total_byte_size().max(0) as u64, group.num_rows().max(0) as u64)
     }
 
+    /// The row group's bytes in the file.
+    pub fn compressed(&self, group: usize) -> u64 {
+        self.metadata.metadata().row_group(group).compressed_size().max(0) as u64
+    }
+
     /// All columns of a row group that are of a type we write, by name.
     pub fn columns(&self, group: usize) -> Result<Vec<(String, Column)>, String> {
         let rows = usize::try_from(self.group(group).2.max(1)).map_err(|e| e.to_string())?;

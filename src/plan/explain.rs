@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{Action, End, Input, Pass, Plan};
+use super::{Action, BarrierEstimate, End, Estimate, Input, Pass, Plan};
 
 /// A plan as data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -23,6 +23,10 @@ pub struct PlanView {
     pub notes: Vec<(String, String)>,
     /// Passes in order.
     pub passes: Vec<PassView>,
+    /// What global stages will take, if that was estimated.
+    pub estimate: Option<Estimate>,
+    /// Bytes of memory that the run may use.
+    pub memory_bytes: u64,
 }
 
 /// A pass as data.
@@ -75,6 +79,8 @@ impl PlanView {
             fields: plan.fields.public().map(|(_, name, kind)| (name.to_owned(), kind.name().to_owned())).collect(),
             notes: plan.notes.clone(),
             passes,
+            estimate: None,
+            memory_bytes: plan.memory,
         }
     }
 }
@@ -160,6 +166,17 @@ fn describe(plan: &Plan, input: &Input) -> String {
     }
 }
 
+impl fmt::Display for BarrierEstimate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "about {} records", self.records)?;
+        if let Some(most) = self.records_at_most {
+            write!(f, " (at most {most})")?;
+        }
+        let (spilled, findings) = (size(self.spilled_bytes), size(self.findings_bytes));
+        write!(f, ", {spilled} spilled, {findings} of findings, {} of memory", size(self.memory_bytes))
+    }
+}
+
 /// Bytes as people read them.
 pub fn size(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
@@ -178,6 +195,10 @@ impl fmt::Display for PlanView {
         for (label, note) in &self.notes {
             writeln!(f, "{label}: {note}")?;
         }
+        if let Some(Estimate { sampled_bytes, documents, .. }) = &self.estimate {
+            let sample = size(*sampled_bytes);
+            writeln!(f, "about {documents} documents; what global stages take is estimated from a sample of {sample}")?;
+        }
         for pass in &self.passes {
             let walks = pass.chains.iter().map(|c| c.1).sum::<usize>();
             let done = pass.tasks.iter().filter(|t| t.done).count();
@@ -191,19 +212,26 @@ impl fmt::Display for PlanView {
                 let steps = if steps.is_empty() { "(as read)".to_owned() } else { steps.join(" → ") };
                 writeln!(f, "    {tasks} × {steps}")?;
             }
-            for (label, partitions) in &pass.globals {
+            for (global, (label, partitions)) in pass.globals.iter().enumerate() {
                 writeln!(f, "    barrier {label}, {partitions} partitions")?;
+                let barriers = self.estimate.iter().flat_map(|e| &e.barriers);
+                for barrier in barriers.filter(|b| b.pass == pass.id && b.global == global) {
+                    writeln!(f, "        {barrier}")?;
+                }
             }
+            let kept = self.estimate.iter().flat_map(|e| &e.kept_between);
+            let kept =
+                kept.filter(|k| k.0 == pass.id).map(|k| format!(", about {}", size(k.1))).next().unwrap_or_default();
             if !pass.globals.is_empty() {
                 let held = match (pass.holds, pass.reads_bytes) {
-                    (true, _) => "documents are held as Parquet",
-                    (false, 0) => "nothing is held: the held documents are read again",
-                    (false, _) => "nothing is held: the input is read again",
+                    (true, _) => format!("documents are held as Parquet{kept}"),
+                    (false, 0) => "nothing is held: the held documents are read again".to_owned(),
+                    (false, _) => "nothing is held: the input is read again".to_owned(),
                 };
                 writeln!(f, "    {held}")?;
             }
             if let Some((label, splits)) = &pass.moves {
-                writeln!(f, "    {label} moves documents to {splits} splits")?;
+                writeln!(f, "    {label} moves documents to {splits} splits{kept}")?;
             }
             for (label, dir) in &pass.writes {
                 writeln!(f, "    write {label} to {dir}")?;

@@ -6,6 +6,7 @@
 //! barrier. What a pass leaves is either *held* (Parquet in the run folder) or, if the pass changed nothing, read again.
 
 mod compile;
+mod estimate;
 mod explain;
 mod fingerprint;
 pub mod trial;
@@ -18,6 +19,7 @@ use crate::doc::{Document, FieldTable};
 use crate::stage::{CloneExpand, CloneTransform, Expand, Global, Sink, Source, Split, Transform};
 
 pub use compile::compile;
+pub use estimate::{BarrierEstimate, Estimate, estimate};
 pub use explain::{PassView, PlanView, TaskView, size};
 pub use fingerprint::Fingerprint;
 

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::found::{Found, SplitIdentity};
-use super::records::{DroppedRows, Order, Partition};
+use super::partition::{DroppedRows, Partition};
+use super::records::Order;
 use super::{Context, Layout, Receipt, found};
 use crate::error::{Error, Result};
 use crate::io::atomic::{Written, digest, write_whole};
@@ -167,7 +168,8 @@ pub fn finish(plan: &Plan, pass: usize, global: usize, layout: &Layout) -> Resul
     }
     let identities = identities(plan, pass, layout)?;
     let corpus = Corpus { rows: identities.iter().map(|i| i.rows).collect() };
-    let mut links = LinkFiles { paths, outputs: Vec::new() };
+    let mut links =
+        LinkFiles { paths, memory: plan.memory / 2, scratch: layout.root().to_owned(), outputs: Vec::new() };
     let found = step.global.finish(&mut links, &corpus).map_err(|e| e.with("step", &step.label))?;
     let mut receipt = Receipt::new(&id, &step.fingerprint);
     receipt.notes = found.notes.clone();
@@ -183,6 +185,8 @@ pub fn finish(plan: &Plan, pass: usize, global: usize, layout: &Layout) -> Resul
 
 struct LinkFiles {
     paths: Vec<PathBuf>,
+    memory: u64,
+    scratch: PathBuf,
     outputs: Vec<Written>,
 }
 
@@ -195,6 +199,14 @@ impl Links for LinkFiles {
         let path = self.paths.get(part as usize).ok_or_else(|| Error::bug(format!("links of partition {part}")))?;
         let file = File::open(path).map_err(|e| Error::io("open", path, e))?;
         Ok(Box::new(BufReader::with_capacity(1 << 18, file)))
+    }
+
+    fn memory(&self) -> u64 {
+        self.memory
+    }
+
+    fn scratch(&self) -> Result<File> {
+        tempfile::tempfile_in(&self.scratch).map_err(|e| Error::io("create a temporary file in", &self.scratch, e))
     }
 
     fn wrote(&mut self, file: Written) {

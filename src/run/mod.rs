@@ -13,6 +13,7 @@ pub mod layout;
 mod ledger;
 mod moved;
 mod open;
+mod partition;
 mod pass;
 mod receipt;
 mod records;
@@ -21,13 +22,15 @@ mod walk;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use serde::Serialize;
+
 use crate::error::{Error, Kind, Result};
 use crate::plan::{End, Plan};
 use crate::stats::Tally;
 
 pub use layout::Layout;
 pub use ledger::{Ending, LedgerRow, read_ledger};
-pub use receipt::Receipt;
+pub use receipt::{Receipt, Spilled};
 
 /// How a run is told to stop, and whom it tells what it does.
 pub struct Context<'c> {
@@ -63,6 +66,21 @@ impl Observer for Silent {
     fn end(&self) {}
 }
 
+/// What a global stage took.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Barrier {
+    /// Its pass.
+    pub pass: String,
+    /// Its place among the global stages of the pass.
+    pub global: usize,
+    /// Its label.
+    pub step: String,
+    /// Records that its mappers emitted, and the bytes of their files.
+    pub spilled: Spilled,
+    /// Bytes of its findings.
+    pub findings_bytes: u64,
+}
+
 /// What a finished run has to say.
 #[derive(Debug, Clone, Default)]
 pub struct Outcome {
@@ -74,6 +92,8 @@ pub struct Outcome {
     pub found_done: usize,
     /// What global stages have to say, with their label.
     pub notes: Vec<(String, String)>,
+    /// What global stages took.
+    pub barriers: Vec<Barrier>,
     /// Final files.
     pub outputs: Vec<crate::io::atomic::Written>,
     /// Whether more records were quarantined than `limits.quarantine` allows.
@@ -186,8 +206,14 @@ pub fn summarize(plan: &Plan, layout: &Layout) -> Result<Outcome> {
     let mut outcome = Outcome::default();
     let sum = &mut outcome.tally;
     for (index, pass) in plan.passes.iter().enumerate() {
+        let mut spilled: Vec<Spilled> = Vec::new();
         for task in &pass.tasks {
             let receipt = Receipt::require(layout, &task.id, &task.fingerprint)?;
+            spilled.resize(spilled.len().max(receipt.records.len()), Spilled::default());
+            for (sum, of) in spilled.iter_mut().zip(&receipt.records) {
+                sum.records += of.records;
+                sum.bytes += of.bytes;
+            }
             sum.add(&counted(receipt.tally, task.first_reading, pass.is_last()));
             outcome.outputs.extend(receipt.parts.into_iter().flatten());
         }
@@ -195,6 +221,13 @@ pub fn summarize(plan: &Plan, layout: &Layout) -> Result<Outcome> {
             End::Barrier { globals, .. } => {
                 for (global, step) in globals.iter().enumerate() {
                     let receipt = Receipt::require(layout, &plan.finish_id(index, global), &step.fingerprint)?;
+                    outcome.barriers.push(Barrier {
+                        pass: pass.id.clone(),
+                        global,
+                        step: step.label.clone(),
+                        spilled: spilled.get(global).copied().unwrap_or_default(),
+                        findings_bytes: receipt.outputs.first().map_or(0, |found| found.bytes),
+                    });
                     outcome.notes.extend(receipt.notes.into_iter().map(|note| (step.label.clone(), note)));
                     outcome.outputs.extend(receipt.outputs);
                 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::commit::SinkPart;
 use super::found::{Found, SplitIdentity};
+use super::receipt::Spilled;
 use super::records::{Beside, Order, TaskRecords};
 use super::walk::Walked;
 use super::{Layout, Receipt, held, moved};
@@ -329,7 +330,10 @@ impl Files {
             receipt.outputs.push(moved.finish()?);
         }
         for records in self.records {
-            receipt.outputs.push(records.finish()?);
+            let count = records.count();
+            let written = records.finish()?;
+            receipt.records.push(Spilled { records: count, bytes: written.bytes });
+            receipt.outputs.push(written);
         }
         for part in self.sinks {
             receipt.parts.push(part.part.finish()?);

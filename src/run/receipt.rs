@@ -8,6 +8,16 @@ use crate::io::atomic::{Written, write_whole};
 use crate::plan::Fingerprint;
 use crate::stats::Tally;
 
+/// Records on disk.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spilled {
+    /// How many.
+    pub records: u64,
+    /// Bytes of the files that hold them.
+    pub bytes: u64,
+}
+
 /// One task's receipt.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -29,6 +39,9 @@ pub struct Receipt {
     /// What happened.
     #[serde(default)]
     pub tally: Tally,
+    /// For a walk before a barrier: the records that it mapped for each global stage.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub records: Vec<Spilled>,
     /// What a global stage has to say.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,

@@ -2,6 +2,7 @@
 
 pub mod anchors;
 pub mod bloom;
+pub mod components;
 pub mod hash;
 pub mod minhash;
 pub mod minhash_datatrove;
@@ -9,6 +10,7 @@ pub mod overlap;
 pub mod scurve;
 pub mod shingle;
 pub mod similarity;
+pub mod spool;
 pub mod stars;
 pub mod union_find;
 pub mod vectors;

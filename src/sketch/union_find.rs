@@ -3,9 +3,13 @@
 //! Naming a set by its smallest member makes the result a function of the links alone, whatever their order and however
 //! the work was cut (Jayanti & Tarjan's "linking by index" without the randomness; with path halving it is fast).
 
-/// Disjoint sets of the ordinals `0..n`: 4 bytes each, 5 beyond 2^32.
+/// Disjoint sets of the ordinals `0..n`, or of a window of them: 4 bytes each, 5 beyond 2^32.
+///
+/// In a window, ordinals below it are known by name only: a set may be named by one, but what belongs to that is somebody
+/// else's to say.
 #[derive(Debug, Clone)]
 pub struct UnionFind {
+    base: u64,
     low: Vec<u32>,
     /// The bits above 32; empty while all ordinals fit in 32.
     high: Vec<u8>,
@@ -14,10 +18,17 @@ pub struct UnionFind {
 impl UnionFind {
     /// Every ordinal below `n` alone. `n` is at most 2^40.
     pub fn new(n: u64) -> Self {
-        let wide = n > 1 << 32;
+        Self::window(0, n)
+    }
+
+    /// The ordinals from `base` to `base + n`, each alone.
+    pub fn window(base: u64, n: u64) -> Self {
+        let end = base + n;
+        let wide = end > 1 << 32;
         Self {
-            low: (0..n).map(|i| i as u32).collect(),
-            high: (0..if wide { n } else { 0 }).map(|i| (i >> 32) as u8).collect(),
+            base,
+            low: (base..end).map(|i| i as u32).collect(),
+            high: (base..if wide { end } else { base }).map(|i| (i >> 32) as u8).collect(),
         }
     }
 
@@ -31,7 +42,7 @@ impl UnionFind {
         self.low.is_empty()
     }
 
-    /// The smallest member of the set of `i`. An ordinal out of range is its own.
+    /// The smallest member of the set of `i`, or an ordinal below the window. An ordinal out of range is its own.
     pub fn find(&mut self, mut i: u64) -> u64 {
         loop {
             let parent = self.parent(i);
@@ -44,23 +55,32 @@ impl UnionFind {
         }
     }
 
-    /// Makes one set of the sets of `a` and `b`; whether they were two.
-    pub fn union(&mut self, a: u64, b: u64) -> bool {
+    /// Makes one set of the sets of `a` and `b`. If both are named by ordinals below the window, these are given back: they
+    /// are to be joined there.
+    pub fn union(&mut self, a: u64, b: u64) -> Option<(u64, u64)> {
         let (a, b) = (self.find(a), self.find(b));
-        self.link(a.max(b), a.min(b));
-        a != b
+        let (less, more) = (a.min(b), a.max(b));
+        if more < self.base && less < more {
+            return Some((less, more));
+        }
+        self.link(more, less);
+        None
     }
 
-    fn parent(&self, i: u64) -> u64 {
-        let Some(&low) = self.low.get(i as usize) else { return i };
-        u64::from(self.high.get(i as usize).copied().unwrap_or(0)) << 32 | u64::from(low)
+    /// The next ordinal on the way to the smallest member; itself if that is it, or if it is out of range.
+    pub fn parent(&self, i: u64) -> u64 {
+        let Some(at) = i.checked_sub(self.base).map(|at| at as usize) else { return i };
+        let Some(&low) = self.low.get(at) else { return i };
+        u64::from(self.high.get(at).copied().unwrap_or(0)) << 32 | u64::from(low)
     }
 
-    fn link(&mut self, i: u64, parent: u64) {
-        if let Some(low) = self.low.get_mut(i as usize) {
+    /// Says what the next ordinal on the way from `i` is.
+    pub fn link(&mut self, i: u64, parent: u64) {
+        let Some(at) = i.checked_sub(self.base).map(|at| at as usize) else { return };
+        if let Some(low) = self.low.get_mut(at) {
             *low = parent as u32;
         }
-        if let Some(high) = self.high.get_mut(i as usize) {
+        if let Some(high) = self.high.get_mut(at) {
             *high = (parent >> 32) as u8;
         }
     }
@@ -110,7 +130,7 @@ mod tests {
         let wide = UnionFind { high: vec![0; 100], ..narrow.clone() };
         let links = [(3, 99), (99, 50), (0, 1)];
         assert_eq!(roots(narrow, &links), roots(wide, &links));
-        let mut high = UnionFind { low: vec![7], high: vec![3] };
+        let mut high = UnionFind { base: 0, low: vec![7], high: vec![3] };
         assert_eq!(high.parent(0), 3 << 32 | 7);
         high.link(0, 5 << 32);
         assert_eq!(high.parent(0), 5 << 32);

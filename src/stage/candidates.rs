@@ -2,7 +2,7 @@
 //! banding does on its first look, whatever its keys are.
 //!
 //! Out of core: keys are sorted by the run, links are groups, and in memory there is a forest of 4 bytes a document
-//! (5 beyond 2^32) and a bit.
+//! (5 beyond 2^32) and a bit; beyond the memory of a finish, windows of it in files (`sketch/components.rs`).
 
 use std::collections::HashMap;
 use std::io::BufRead;
@@ -12,7 +12,7 @@ use super::clusters::{Cluster, Clusters, Ordinals};
 use super::{Chosen, Corpus, Findings, Links, Sorted, varint};
 use crate::doc::{DocId, DocRef};
 use crate::error::{Error, Result};
-use crate::sketch::union_find::UnionFind;
+use crate::sketch::components::{Components, Names};
 
 /// What the first look says of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,7 +91,7 @@ fn write_group(group: &mut Vec<(u64, u64)>, total: u64, tail: Tail, links: &mut 
 }
 
 /// Calls `each` with every group's first member, a member and its preference.
-fn read_groups(links: &mut dyn Links, prefers: bool, mut each: impl FnMut(u64, u64, u64)) -> Result<()> {
+fn read_groups(links: &mut dyn Links, prefers: bool, mut each: impl FnMut(u64, u64, u64) -> Result<()>) -> Result<()> {
     for part in 0..links.partitions() {
         let mut from = links.open(part)?;
         while let Some(size) = varint::read(&mut *from)? {
@@ -99,7 +99,7 @@ fn read_groups(links: &mut dyn Links, prefers: bool, mut each: impl FnMut(u64, u
             for _ in 0..size {
                 ordinal += varint::expect(&mut *from)?;
                 let preference = if prefers { read_preference(&mut *from)? } else { 0 };
-                each(*first.get_or_insert(ordinal), ordinal, preference);
+                each(*first.get_or_insert(ordinal), ordinal, preference)?;
             }
         }
     }
@@ -114,9 +114,7 @@ fn read_preference(from: &mut dyn BufRead) -> Result<u64> {
 
 /// All groups joined.
 pub struct Join {
-    sets: UnionFind,
-    /// A bit for each document that is in a group.
-    joined: Vec<u64>,
+    names: Names,
     prefers: bool,
 }
 
@@ -124,41 +122,23 @@ impl Join {
     /// Joins the groups that [`reduce`] wrote, of documents of the corpus and `known` ones of an index.
     pub fn read(links: &mut dyn Links, corpus: &Corpus, known: u64, tail: Tail) -> Result<Self> {
         let (total, prefers) = (corpus.total() + known, tail == Tail::Preference);
-        let mut sets = UnionFind::new(total);
-        let mut joined = vec![0u64; (total / 64 + 1) as usize];
-        read_groups(links, prefers, |first, document, _| {
-            sets.union(first, document);
-            if let Some(bits) = joined.get_mut((document / 64) as usize) {
-                *bits |= 1 << (document % 64);
-            }
-        })?;
-        Ok(Self { sets, joined, prefers })
-    }
-
-    /// Every document that is in a group, ascending, with its component.
-    fn each(&mut self, mut each: impl FnMut(u64, u64)) {
-        for (word, &bits) in self.joined.iter().enumerate() {
-            let mut bits = bits;
-            while bits != 0 {
-                let document = word as u64 * 64 + u64::from(bits.trailing_zeros());
-                each(document, self.sets.find(document));
-                bits &= bits - 1;
-            }
-        }
+        let mut components = Components::new(total, links.memory(), &|| links.scratch())?;
+        read_groups(links, prefers, |first, document, _| components.link(first, document))?;
+        Ok(Self { names: components.finish(&|| links.scratch())?, prefers })
     }
 
     /// Findings that choose the members of components for a second look; with `all`, every document, most of them alone.
     /// What is for everyone are the documents of an index that are needed, see [`known`].
-    pub fn candidates(mut self, corpus: &Corpus, all: bool) -> Findings {
+    pub fn candidates(self, corpus: &Corpus, all: bool) -> Result<Findings> {
         let (ordinals, total) = (Ordinals::of(corpus), corpus.total());
         let head = |base: &u64| [&base.to_le_bytes()[..], &[u8::from(all)]].concat();
         let mut splits: Vec<Vec<u8>> = corpus.ordinals().iter().map(head).collect();
         let (mut count, mut before, mut shared) = (0u64, DocRef { split: 0, row: 0 }, Vec::new());
-        self.each(|document, component| {
+        self.names.each(|document, component| {
             if let Some(number) = document.checked_sub(total) {
                 varint::write(number, &mut shared);
                 varint::write(component, &mut shared);
-                return;
+                return Ok(());
             }
             let at = ordinals.place(document);
             let row = if at.split == before.split { at.row - before.row } else { at.row };
@@ -167,24 +147,28 @@ impl Join {
                 varint::write(component, split);
             }
             (count, before) = (count + 1, at);
-        });
+            Ok(())
+        })?;
         let notes = vec![format!("{count} of {total} documents have a candidate")];
-        Findings { shared, splits, notes }
+        Ok(Findings { shared, splits, notes })
     }
 
     /// Findings that take every component for a cluster; `links` are read again for the preferences.
-    pub fn clusters(mut self, links: &mut dyn Links, mut clusters: Clusters) -> Result<Findings> {
+    pub fn clusters(self, links: &mut dyn Links, mut clusters: Clusters) -> Result<Findings> {
         let mut sizes: HashMap<u64, u32> = HashMap::new();
-        self.each(|_, component| *sizes.entry(component).or_default() += 1);
+        self.names.each(|_, component| {
+            *sizes.entry(component).or_default() += 1;
+            Ok(())
+        })?;
         let mut best: HashMap<u64, (u64, u64)> = HashMap::new();
         if self.prefers {
-            let sets = &mut self.sets;
             read_groups(links, true, |_, document, preference| {
-                let best = best.entry(sets.find(document)).or_insert((preference, document));
+                let best = best.entry(self.names.name(document)?).or_insert((preference, document));
                 *best = (*best).min((preference, document));
+                Ok(())
             })?;
         }
-        self.each(|document, component| {
+        self.names.each(|document, component| {
             let size = sizes.get(&component).copied().unwrap_or(1);
             let stays = best.get(&component).map_or(component, |b| b.1);
             let cluster = Cluster { name: component, size, survivor: DocId::default() };
@@ -192,7 +176,8 @@ impl Join {
             if document == component {
                 clusters.show(component, size, "");
             }
-        });
+            Ok(())
+        })?;
         clusters.findings()
     }
 }

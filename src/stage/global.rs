@@ -58,6 +58,19 @@ pub trait Global: Send + Sync {
     fn files(&self) -> Vec<PathBuf> {
         Vec::new()
     }
+    /// Whether its reduce or finish writes files: then it is not tried on a sample.
+    fn writes(&self) -> bool {
+        !self.files().is_empty()
+    }
+    /// How many records [`Global::beside`] emits, about, if that is known while planning.
+    fn records_beside(&self) -> u64 {
+        0
+    }
+    /// Bytes that the finish holds in memory for `documents` documents, beside its findings and what it spills.
+    fn finish_bytes(&self, documents: u64) -> u64 {
+        let _ = documents;
+        0
+    }
     /// The stage that looks a second time, at the documents that this one's findings choose; its findings are the ones
     /// that are applied. The documents are walked once more in between, and their rows stay what they are.
     fn second(&self) -> Option<Arc<dyn Global>> {
@@ -134,6 +147,14 @@ pub trait Links {
     fn partitions(&self) -> u32;
     /// The bytes that the reduce of `part` wrote.
     fn open(&mut self, part: u32) -> Result<Box<dyn BufRead>>;
+    /// Bytes that the finish may hold in memory beside its findings. What it finds must not depend on them.
+    fn memory(&self) -> u64 {
+        64 << 20
+    }
+    /// A nameless file for what does not fit; gone when it is closed.
+    fn scratch(&self) -> Result<File> {
+        tempfile::tempfile().map_err(|e| Error::world("cannot create a temporary file").because(e))
+    }
     /// Says that the finish wrote a file of its own: it is part of what the run must find whole when it is resumed.
     fn wrote(&mut self, file: Written) {
         let _ = file;

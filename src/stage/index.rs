@@ -14,6 +14,8 @@ use super::Build;
 use crate::doc::DocId;
 use crate::error::{Error, Kind, Result};
 use crate::io::atomic::{AtomicFile, Written, write_whole};
+use crate::sketch::hash;
+use crate::text::url::{Folding, canonical};
 
 /// The manifest's name in the folder.
 const MANIFEST: &str = "index.json";
@@ -24,6 +26,9 @@ pub const MEMBERS: usize = 1024;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
+    /// The format of the parts.
+    #[serde(default)]
+    pub version: u32,
     /// How keys and sets were made: only an index made alike can be compared with.
     pub made: String,
     /// In the order of their numbers.
@@ -44,11 +49,21 @@ pub struct Part {
     pub xxh3: u64,
 }
 
+/// The format written here.
+const VERSION: u32 = 2;
+
+/// The hash by which a document is found that was read at `url`; never 0. What hardly ever makes another page is ignored.
+pub fn url_hash(url: &str) -> u64 {
+    hash::seeded(canonical(url, Folding::USUAL, &[]).as_bytes(), 0).max(1)
+}
+
 /// One document.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Entry {
     /// Who it is.
     pub id: DocId,
+    /// The [`url_hash`] of where it was read; 0 if that is not known.
+    pub url: u64,
     /// Its keys.
     pub keys: Vec<u128>,
     /// The smallest members of its set, ascending.
@@ -62,6 +77,7 @@ impl Entry {
         let set = self.set.get(..self.set.len().min(MEMBERS)).unwrap_or_default();
         out.clear();
         out.extend(self.id.0.to_le_bytes());
+        out.extend(self.url.to_le_bytes());
         for number in [self.total, self.keys.len() as u32, set.len() as u32] {
             out.extend(number.to_le_bytes());
         }
@@ -78,7 +94,8 @@ impl Entry {
         from.read_exact(&mut head[1..])?;
         let number = |at: usize| head.get(at..at + 4).and_then(|b| b.try_into().ok()).map_or(0, u32::from_le_bytes);
         let (id, total, keys, set) =
-            (head.first_chunk().copied().unwrap_or_default(), number(16), number(20), number(24));
+            (head.first_chunk().copied().unwrap_or_default(), number(24), number(28), number(32));
+        self.url = u64::from(number(16)) | u64::from(number(20)) << 32;
         let (keys, set) = (keys as u64 * 16, u64::from(set) * 4);
         bytes.clear();
         if from.take(keys + set).read_to_end(bytes)? as u64 != keys + set {
@@ -94,7 +111,7 @@ impl Entry {
     }
 }
 
-const HEAD: usize = 16 + 3 * 4;
+const HEAD: usize = 16 + 8 + 3 * 4;
 
 /// An index being written, one part at a time, by whoever reduces a partition.
 #[derive(Debug, Clone)]
@@ -124,7 +141,7 @@ impl Writer {
             let (xxh3, bytes) = crate::io::atomic::digest(&self.dir.join(&file))?;
             parts.push(Part { file, documents, bytes, xxh3 });
         }
-        write_manifest(&self.dir, &Manifest { made: self.made.clone(), parts })
+        write_manifest(&self.dir, &Manifest { version: VERSION, made: self.made.clone(), parts })
     }
 }
 
@@ -217,7 +234,14 @@ impl Known {
 fn manifest(dir: &Path) -> Result<Manifest> {
     let path = dir.join(MANIFEST);
     let bytes = std::fs::read(&path).map_err(|e| Error::io("read", &path, e))?;
-    serde_json::from_slice(&bytes).map_err(|e| Error::world(format!("`{}` is no index of ours: {e}", path.display())))
+    let manifest: Manifest = serde_json::from_slice(&bytes)
+        .map_err(|e| Error::world(format!("`{}` is no index of ours: {e}", path.display())))?;
+    if manifest.version != VERSION {
+        let version = manifest.version;
+        return Err(Error::new(Kind::Changed, format!("`{}` has the format {version}, not {VERSION}", path.display()))
+            .hint("make the index anew"));
+    }
+    Ok(manifest)
 }
 
 fn read_part(dir: &Path, part: &Part, mut each: impl FnMut(&Entry) -> Result<()>) -> Result<()> {
@@ -250,13 +274,13 @@ pub struct Forgotten {
 }
 
 /// Removes documents from an index. Parts without any of them stay as they are; doing it twice is harmless.
-pub fn forget(dir: &Path, forgets: impl Fn(DocId) -> bool) -> Result<Forgotten> {
+pub fn forget(dir: &Path, forgets: impl Fn(&Entry) -> bool) -> Result<Forgotten> {
     let mut manifest = manifest(dir)?;
     let mut forgotten = Forgotten { documents: 0, files: Vec::new() };
     for part in &mut manifest.parts {
         let mut found = 0;
         read_part(dir, part, |entry| {
-            found += u64::from(forgets(entry.id));
+            found += u64::from(forgets(entry));
             Ok(())
         })?;
         if found == 0 {
@@ -267,7 +291,7 @@ pub fn forget(dir: &Path, forgets: impl Fn(DocId) -> bool) -> Result<Forgotten> 
         let path = dir.join(&file);
         let out = BufWriter::with_capacity(1 << 18, AtomicFile::create(&path)?);
         let mut writer = PartWriter { path: path.clone(), out, documents: 0, bytes: Vec::new() };
-        read_part(dir, part, |entry| if forgets(entry.id) { Ok(()) } else { writer.push(entry) })?;
+        read_part(dir, part, |entry| if forgets(entry) { Ok(()) } else { writer.push(entry) })?;
         let (written, documents) = writer.finish()?;
         *part = Part { file, documents, bytes: written.bytes, xxh3: written.xxh3 };
         forgotten.documents += found;
@@ -298,7 +322,7 @@ mod tests {
 
     fn entry(n: u32) -> Entry {
         let keys = (0..3).map(|k| u128::from(n) << 64 | k).collect();
-        Entry { id: DocId(u128::from(n)), keys, set: (n..n + 5).collect(), total: 5 }
+        Entry { id: DocId(u128::from(n)), url: u64::from(n % 3), keys, set: (n..n + 5).collect(), total: 5 }
     }
 
     fn write(dir: &Path) {
@@ -326,12 +350,29 @@ mod tests {
         write(dir.path());
         let all = read(dir.path());
         assert_eq!(all, (0..10).map(|n| (u64::from(n), entry(n))).collect::<Vec<_>>());
-        let forgotten = forget(dir.path(), |id| id.0 == 5 || id.0 == 99).unwrap();
+        let forgotten = forget(dir.path(), |entry| [5, 99].contains(&entry.id.0)).unwrap();
         assert_eq!((forgotten.documents, forgotten.files.len()), (1, 1));
         let left: Vec<u128> = read(dir.path()).iter().map(|(_, e)| e.id.0).collect();
         assert_eq!(left, [0, 1, 2, 3, 4, 6, 7, 8, 9]);
-        assert_eq!(forget(dir.path(), |id| id.0 == 5).unwrap().documents, 0);
+        assert_eq!(forget(dir.path(), |entry| entry.id.0 == 5).unwrap().documents, 0);
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 4, "the old part is gone");
+    }
+
+    #[test]
+    fn an_index_of_another_format_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        write(dir.path());
+        let path = dir.path().join(MANIFEST);
+        let text = std::fs::read_to_string(&path).unwrap().replace("\"version\": 2,", "");
+        std::fs::write(&path, text).unwrap();
+        assert_eq!(manifest(dir.path()).unwrap_err().kind, Kind::Changed);
+    }
+
+    #[test]
+    fn an_address_is_found_as_it_is_written_elsewhere() {
+        let hash = url_hash("http://www.A.org/x/?utm_source=feed#top");
+        assert_eq!(hash, url_hash(" https://a.org/x"));
+        assert_ne!(hash, url_hash("https://a.org/y"));
     }
 
     #[test]

@@ -24,6 +24,7 @@ mod exchange;
 pub mod expr;
 mod global;
 pub mod hits;
+pub mod in_memory;
 pub mod index;
 pub mod keys;
 pub mod pieces;

@@ -1,12 +1,9 @@
 //! A whole run of one global stage in memory, for tests: map, sort, reduce, finish, apply, on any cutting into splits.
 
-use std::io::{BufRead, Cursor};
 use std::sync::Arc;
 
-/// Records of one partition.
-type Partition = Vec<(Vec<u8>, DocRef)>;
-
-use super::{Build, Chosen, Corpus, Findings, Global, Links, Records, Scope, Settings, Sorted, Stage};
+use super::in_memory::Gathered;
+use super::{Build, Chosen, Corpus, Findings, Global, Scope, Settings, Stage};
 use crate::doc::{DocRef, Document, FieldTable, Origin, Verdict};
 use crate::error::{Error, Result};
 
@@ -104,48 +101,23 @@ impl Built {
         first: &[u8],
     ) -> Result<Findings> {
         let corpus = Corpus { rows: splits.iter().map(|s| s.len() as u32).collect() };
-        let parts = self.map(stage, splits, chosen, first)?;
-        let mut links = Vec::new();
-        for (part, mut records) in parts.into_iter().enumerate() {
-            records.sort_unstable();
-            if self.stage.in_corpus_order() {
-                records.sort_by_key(|record| record.1);
-            }
-            let mut sorted = InMemory { records, next: 0, corpus: &corpus };
-            let mut bytes = Vec::new();
-            stage.reduce(part as u32, &mut sorted, &mut bytes)?;
-            links.push(bytes);
-        }
-        let found = stage.finish(&mut Parts(links), &corpus)?;
-        assert_eq!(found.splits.len(), corpus.rows.len(), "findings for every split");
-        Ok(found)
-    }
-
-    fn map(
-        &self,
-        stage: &dyn Global,
-        splits: &[Vec<Document>],
-        chosen: Option<&[Arc<dyn Chosen>]>,
-        first: &[u8],
-    ) -> Result<Vec<Partition>> {
         let mut mapper = stage.mapper(&self.fields)?;
-        let mut emitted = Emitted { at: DocRef { split: 0, row: 0 }, bytes: stage.record_bytes(), parts: Vec::new() };
-        emitted.parts.resize_with(stage.partitions() as usize, Vec::new);
-        stage.beside(first, &mut emitted)?;
+        let mut gathered = Gathered::new(stage);
+        stage.beside(first, &mut gathered)?;
         for (split, docs) in splits.iter().enumerate() {
             for (row, doc) in docs.iter().enumerate() {
-                emitted.at = DocRef { split: split as u32, row: row as u32 };
+                let out = gathered.at(DocRef { split: split as u32, row: row as u32 });
                 match chosen.map(|all| all[split].mark(row as u32)) {
-                    None => mapper.map(doc, &mut emitted),
-                    Some(Some(mark)) => mapper.map_chosen(doc, mark, &mut emitted),
+                    None => mapper.map(doc, out),
+                    Some(Some(mark)) => mapper.map_chosen(doc, mark, out),
                     Some(None) => {}
                 }
             }
             if !docs.is_empty() {
-                mapper.flush(&mut emitted);
+                mapper.flush(&mut gathered);
             }
         }
-        Ok(emitted.parts)
+        Ok(gathered.find(stage, &corpus, &|_| true)?.0)
     }
 
     fn apply(
@@ -179,51 +151,4 @@ fn cut(mut docs: Vec<Document>, cuts: &[usize]) -> Vec<Vec<Document>> {
     }
     splits.push(docs);
     splits
-}
-
-struct Emitted {
-    at: DocRef,
-    bytes: usize,
-    parts: Vec<Vec<(Vec<u8>, DocRef)>>,
-}
-
-impl Records for Emitted {
-    fn emit(&mut self, part: u32, record: &[u8]) {
-        assert_eq!(record.len(), self.bytes, "records are of one size");
-        self.parts[part as usize].push((record.to_vec(), self.at));
-    }
-}
-
-struct InMemory<'a> {
-    records: Partition,
-    next: usize,
-    corpus: &'a Corpus,
-}
-
-impl Sorted for InMemory<'_> {
-    fn next(&mut self) -> Result<Option<(&[u8], DocRef)>> {
-        self.next += 1;
-        Ok(self.records.get(self.next - 1).map(|(record, at)| (record.as_slice(), *at)))
-    }
-
-    fn rewind(&mut self) -> Result<()> {
-        self.next = 0;
-        Ok(())
-    }
-
-    fn corpus(&self) -> &Corpus {
-        self.corpus
-    }
-}
-
-struct Parts(Vec<Vec<u8>>);
-
-impl Links for Parts {
-    fn partitions(&self) -> u32 {
-        self.0.len() as u32
-    }
-
-    fn open(&mut self, part: u32) -> Result<Box<dyn BufRead>> {
-        Ok(Box::new(Cursor::new(self.0[part as usize].clone())))
-    }
 }

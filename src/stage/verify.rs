@@ -69,6 +69,7 @@ impl Member {
         let Self { entry, sample, bytes } = self;
         bytes.clear();
         bytes.extend(entry.id.0.to_le_bytes());
+        bytes.extend(entry.url.to_le_bytes());
         for number in [entry.total, sample.len() as u32, entry.keys.len() as u32, entry.set.len() as u32] {
             bytes.extend(number.to_le_bytes());
         }
@@ -92,8 +93,10 @@ impl Member {
     /// Reads what was emitted back from its pieces.
     fn read(&mut self) -> Option<()> {
         let Self { entry, sample, bytes } = self;
-        let (id, mut rest) = bytes.split_first_chunk::<16>()?;
+        let (id, rest) = bytes.split_first_chunk::<16>()?;
         entry.id = DocId(u128::from_le_bytes(*id));
+        let (url, mut rest) = rest.split_first_chunk::<8>()?;
+        entry.url = u64::from_le_bytes(*url);
         let mut number = || {
             let (number, tail) = rest.split_first_chunk::<4>()?;
             rest = tail;

@@ -26,6 +26,20 @@ pub struct Folding {
     pub path_case: bool,
 }
 
+impl Folding {
+    /// What hardly ever makes another page.
+    pub const USUAL: Self = Self {
+        scheme: true,
+        www: true,
+        fragment: true,
+        tracking: true,
+        trailing_slash: true,
+        query_order: true,
+        query: false,
+        path_case: false,
+    };
+}
+
 /// Parameters of advertisers, mailers and sessions, sorted. `utm_…` and others of a family are known by their prefix.
 const TRACKING: [&str; 40] = [
     "_ga",
@@ -117,7 +131,9 @@ fn parse(text: &str) -> Option<Url> {
         let host = url.host_str().unwrap_or_default();
         named || text.starts_with("//") || (host.contains('.') && url.username().is_empty())
     };
-    url.ok().filter(|url| url.has_host() && looks_like_one(url))
+    // A host of dots alone is none: what is left of it would be read as something else.
+    let named_host = |url: &Url| url.host_str().is_some_and(|host| !host.trim_end_matches('.').is_empty());
+    url.ok().filter(|url| named_host(url) && looks_like_one(url))
 }
 
 fn path(path: &str, folding: Folding, out: &mut String) {
@@ -189,17 +205,7 @@ fn unescape(text: &str, out: &mut String) {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-
-    const USUAL: Folding = Folding {
-        scheme: true,
-        www: true,
-        fragment: true,
-        tracking: true,
-        trailing_slash: true,
-        query_order: true,
-        query: false,
-        path_case: false,
-    };
+    const USUAL: Folding = Folding::USUAL;
 
     #[test]
     fn spellings_of_one_page_are_one_string() {
@@ -212,6 +218,7 @@ mod tests {
         ] {
             assert_eq!(usual(same), "//example.com/a?b=1&c=2", "{same}");
         }
+        assert_eq!(usual(" .\\x "), ".\\x", "a host of dots is none");
         assert_eq!(usual("http://example.com"), usual("https://example.com/"));
         assert_eq!(usual("http://bücher.example/%c3%a9%7E"), "//xn--bcher-kva.example/%C3%A9~");
         for other in ["http://example.com/A?b=1&c=2", "http://example.com:81/a?b=1&c=2", "http://example.com/a?b=1"] {

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::table_source::{REASONS, Rows};
 use crate::doc::FieldTable;
 use crate::error::Result;
+use crate::io::codec;
 use crate::io::glob::{self, FileEntry};
 use crate::io::table::{Batches, ParquetFile};
 use crate::stage::settings::Paths;
@@ -139,6 +140,7 @@ impl Reader for Groups {
             if part.range.as_ref().is_some_and(|range| !range.contains(&start)) {
                 continue;
             }
+            codec::take(parquet.compressed(group));
             let file: Arc<str> = part.path.to_string_lossy().into();
             if bytes > LARGE {
                 self.large = Some((file, first, parquet.batches(group)?));
