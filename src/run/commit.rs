@@ -2,6 +2,7 @@
 
 use super::{Layout, Receipt};
 use crate::error::{Error, Result};
+use crate::io::atomic::gather;
 use crate::plan::{End, Pass, Plan, SinkStep, Task};
 use crate::stage::{Part, PartPlace};
 
@@ -49,7 +50,9 @@ pub fn assemble(plan: &Plan, index: usize, sink: usize, layout: &Layout) -> Resu
         parts.push(receipt.parts.get(sink).cloned().unwrap_or_default());
     }
     let mut receipt = Receipt::new(&id, &step.fingerprint);
-    receipt.outputs = step.sink.assemble(&parts)?;
+    let (outputs, files) = gather(|| step.sink.assemble(&parts))?;
+    files.commit()?;
+    receipt.outputs = outputs;
     receipt.commit(layout)?;
     Ok(true)
 }

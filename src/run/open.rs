@@ -11,7 +11,7 @@ use super::records::{Beside, Order, TaskRecords};
 use super::walk::Walked;
 use super::{Layout, Receipt, held, moved};
 use crate::error::{Error, Kind, Result};
-use crate::io::atomic::AtomicFile;
+use crate::io::atomic::{AtomicFile, Batch, gather};
 use crate::plan::{Action, End, Input, Pass, Plan, Task};
 use crate::stage::{Apply, Chosen, Chunk, Global, Morsel, Reader};
 
@@ -217,24 +217,42 @@ impl<'p> OpenTask<'p> {
         self.moved.notify_all();
     }
 
-    /// If everything was handed in, commits the task. `true` for exactly one caller.
-    pub fn try_finish(&self, layout: &Layout) -> Result<bool> {
+    /// If everything was handed in, finishes the task's files: what is left is to commit them. `Some` for exactly one caller.
+    pub fn try_finish(&self) -> Result<Option<Finished>> {
         let mut committing = lock(&self.committing);
         if committing.total != Some(committing.next) {
-            return Ok(false);
+            return Ok(None);
         }
-        let Some(files) = committing.files.take() else { return Ok(false) };
+        let Some(files) = committing.files.take() else { return Ok(None) };
         if self.bases.as_ref().is_some_and(|bases| bases.len() as u64 != committing.next + 1) {
             return Err(self.changed());
         }
-        let receipt = &mut committing.receipt;
-        files.commit(receipt)?;
+        let mut receipt = std::mem::take(&mut committing.receipt);
+        let ((), files) = gather(|| files.commit(&mut receipt))?;
         if !receipt.tally.balances() {
             return Err(Error::bug(format!("the ledger of `{}` does not balance", self.task.id))
                 .with("tally", format!("{:?}", receipt.tally)));
         }
-        receipt.commit(layout)?;
-        Ok(true)
+        Ok(Some(Finished { files, receipt }))
+    }
+}
+
+/// A task whose files are whole, and that has not happened yet.
+pub struct Finished {
+    files: Batch,
+    receipt: Receipt,
+}
+
+impl Finished {
+    /// The task's id.
+    pub fn task(&self) -> &str {
+        &self.receipt.task
+    }
+
+    /// Commits the files, and then the receipt: from now on the task has happened.
+    pub fn commit(self, layout: &Layout) -> Result<()> {
+        self.files.commit()?;
+        self.receipt.commit(layout)
     }
 }
 

@@ -2,11 +2,13 @@
 //!
 //! A worker takes a task of its own while there are any; after that it helps with tasks that others have open, pulling
 //! morsels. Many small files and one huge file are the same code, and what is written does not depend on who helped whom.
+//! Committing a task is waiting for the disk: other threads do that, while workers work.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
-use super::open::{OpenTask, Pulled};
+use super::open::{Finished, OpenTask, Pulled};
 use super::walk::{Walker, quiet_guarded_panics};
 use super::{Context, Layout, Receipt};
 use crate::error::{Error, Result};
@@ -59,24 +61,43 @@ fn walk_tasks<'p>(
         opened: Condvar::new(),
         failed: Mutex::new(None),
     };
+    // Few finished tasks wait, for each has files open.
+    let (finished, commits) = sync_channel(workers);
+    let commits = Mutex::new(commits);
     std::thread::scope(|scope| {
+        let (shared, commits) = (&shared, &commits);
         for number in 0..workers {
-            let shared = &shared;
+            let finished = finished.clone();
             let work = move || {
-                let mut worker = Worker { plan, pass, layout, cx, shared, workers, walkers: HashMap::new() };
+                let mut worker = Worker { plan, pass, layout, cx, shared, workers, finished, walkers: HashMap::new() };
                 if let Err(error) = worker.work() {
                     shared.fail(error);
                 }
             };
-            let thread = std::thread::Builder::new().name(format!("worker-{number}")).stack_size(64 << 20);
-            if let Err(e) = thread.spawn_scoped(scope, work) {
+            let thread = |name: &str| std::thread::Builder::new().name(format!("{name}-{number}"));
+            let worker = thread("worker").stack_size(64 << 20).spawn_scoped(scope, work);
+            let commit = thread("commit").spawn_scoped(scope, || commit_all(commits, shared, layout, cx));
+            if let Err(e) = worker.and(commit) {
                 shared.fail(Error::world(format!("cannot start a worker thread: {e}")));
             }
         }
+        drop(finished);
     });
     match shared.failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
         Some(error) => Err(error),
         None => Ok(()),
+    }
+}
+
+/// Commits tasks that are finished until no worker is left. What is finished is committed also if another task failed.
+fn commit_all(commits: &Mutex<Receiver<Finished>>, shared: &Shared<'_>, layout: &Layout, cx: &Context<'_>) {
+    loop {
+        let Ok(finished) = lock(commits).recv() else { return };
+        let task = finished.task().to_owned();
+        match finished.commit(layout) {
+            Ok(()) => cx.observer.committed(&task),
+            Err(error) => shared.fail(error.with("task", &task)),
+        }
     }
 }
 
@@ -142,6 +163,7 @@ struct Worker<'p, 's> {
     cx: &'s Context<'s>,
     shared: &'s Shared<'p>,
     workers: usize,
+    finished: SyncSender<Finished>,
     walkers: HashMap<usize, Walker<'p>>,
 }
 
@@ -217,9 +239,9 @@ impl<'p> Worker<'p, '_> {
     }
 
     fn finish(&self, task: &Arc<OpenTask<'p>>) -> Result<()> {
-        if task.try_finish(self.layout)? {
-            self.cx.observer.committed(&task.task.id);
+        match task.try_finish()? {
+            Some(finished) => self.finished.send(finished).map_err(|_| Error::bug("nobody commits finished tasks")),
+            None => Ok(()),
         }
-        Ok(())
     }
 }
