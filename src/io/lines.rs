@@ -92,7 +92,8 @@ impl Lines {
         if self.ended || missing == 0 {
             return Ok(false);
         }
-        // Reading to the end of a part fills room that is not cleared before.
+        // Room for all of it and for the read that finds the end: growing would copy.
+        self.buffer.reserve(missing as usize + 64);
         let added = (&mut self.reader).take(missing).read_to_end(&mut self.buffer)? as u64;
         self.ended = added < missing;
         Ok(added > 0)
