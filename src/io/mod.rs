@@ -1,6 +1,7 @@
 //! Bytes in and out.
 
 pub mod atomic;
+pub mod behind;
 pub mod codec;
 pub mod columns;
 pub mod epub;

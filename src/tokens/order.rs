@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
+use super::payload::Width;
 use crate::error::{Error, Result};
 
 /// One document of tokens.
@@ -31,28 +32,30 @@ pub struct TokenDocument<'d> {
 const HEAD: usize = 16 + 4 + 4 + 4 + 4 + 8 + 4;
 
 impl TokenDocument<'_> {
-    /// Appends it to `out`.
-    pub fn write(&self, out: &mut Vec<u8>) {
+    /// Appends it to `out`, its ids as wide as they will be in shards; an error if one does not fit.
+    pub fn write(&self, width: Width, out: &mut Vec<u8>) -> Result<()> {
         out.extend(self.id.to_le_bytes());
         for number in [self.copy, self.source.len() as u32, self.place.len() as u32, self.ids.len() as u32] {
             out.extend(number.to_le_bytes());
         }
         out.extend(self.text.to_le_bytes());
         out.extend((self.part.len() as u32).to_le_bytes());
-        out.extend(self.source.bytes());
-        out.extend(self.place.bytes());
-        out.extend(self.part.bytes());
-        out.extend(self.ids.iter().flat_map(|id| id.to_le_bytes()));
+        [self.source, self.place, self.part].iter().for_each(|text| out.extend_from_slice(text.as_bytes()));
+        width.append(self.ids, out)
     }
 }
 
 /// A document's bytes, with lengths.
-#[derive(Default)]
 struct Record {
+    width: Width,
     bytes: Vec<u8>,
 }
 
 impl Record {
+    fn new(width: Width) -> Self {
+        Self { width, bytes: Vec::new() }
+    }
+
     fn number(&self, at: usize) -> usize {
         let bytes = self.bytes.get(at..at + 4).and_then(|b| b.try_into().ok());
         bytes.map_or(0, |b| u32::from_le_bytes(b) as usize)
@@ -70,7 +73,7 @@ impl Record {
             *head = first[0];
             from.read_exact(rest).map_err(io)?;
         }
-        let body = self.number(20) + self.number(24) + self.number(40) + 4 * self.number(28);
+        let body = self.number(20) + self.number(24) + self.number(40) + self.width.bytes() * self.number(28);
         self.bytes.resize(HEAD + body, 0);
         from.read_exact(self.bytes.get_mut(HEAD..).unwrap_or_default()).map_err(io)?;
         Ok(true)
@@ -87,7 +90,7 @@ impl Record {
         };
         let body = self.bytes.get(HEAD + source + place + part..).unwrap_or_default();
         ids.clear();
-        ids.extend(body.chunks_exact(4).map(|b| u32::from_le_bytes(b.try_into().unwrap_or_default())));
+        self.width.read(body, ids);
         let id = self.bytes.get(..16).and_then(|b| b.try_into().ok()).map_or(0, u128::from_le_bytes);
         let copy = self.number(16) as u32;
         let digest = self.bytes.get(32..40).and_then(|b| b.try_into().ok()).map_or(0, u64::from_le_bytes);
@@ -104,10 +107,17 @@ fn open(path: &Path) -> Result<BufReader<File>> {
     Ok(BufReader::with_capacity(1 << 20, File::open(path).map_err(|e| Error::io("open", path, e))?))
 }
 
-/// Shows every document of `parts`: as they come, or shuffled by `seed` with about `memory` bytes of memory and files in
-/// `scratch`.
-pub fn in_order(parts: &[PathBuf], seed: Option<u64>, memory: u64, scratch: &Path, visit: Visit<'_>) -> Result<()> {
-    let mut record = Record::default();
+/// Shows every document of `parts`, whose ids are of `width`: as they come, or shuffled by `seed` with about `memory` bytes of
+/// memory and files in `scratch`.
+pub fn in_order(
+    parts: &[PathBuf],
+    width: Width,
+    seed: Option<u64>,
+    memory: u64,
+    scratch: &Path,
+    visit: Visit<'_>,
+) -> Result<()> {
+    let mut record = Record::new(width);
     let mut ids = Vec::new();
     let Some(seed) = seed else {
         for path in parts {
@@ -123,7 +133,7 @@ pub fn in_order(parts: &[PathBuf], seed: Option<u64>, memory: u64, scratch: &Pat
     // At most as many cells as files may be open at once almost anywhere.
     let cells = total.div_ceil((memory / 2).max(1)).next_power_of_two().clamp(1, 512);
     if cells == 1 {
-        return sorted(parts, seed, visit);
+        return sorted(parts, width, seed, visit);
     }
     let dir = tempfile::tempdir_in(scratch).map_err(|e| Error::io("write in", scratch, e))?;
     let paths: Vec<PathBuf> = (0..cells).map(|cell| dir.path().join(format!("{cell:05}.cell"))).collect();
@@ -144,17 +154,17 @@ pub fn in_order(parts: &[PathBuf], seed: Option<u64>, memory: u64, scratch: &Pat
     for mut file in files {
         file.flush().map_err(|e| Error::io("write in", dir.path(), e))?;
     }
-    paths.iter().try_for_each(|path| sorted(std::slice::from_ref(path), seed, visit))
+    paths.iter().try_for_each(|path| sorted(std::slice::from_ref(path), width, seed, visit))
 }
 
 /// Sorts the documents of `paths` by key in memory; equal keys keep their order.
-fn sorted(paths: &[PathBuf], seed: u64, visit: Visit<'_>) -> Result<()> {
+fn sorted(paths: &[PathBuf], width: Width, seed: u64, visit: Visit<'_>) -> Result<()> {
     let mut all = Vec::new();
     for path in paths {
         let mut from = open(path)?;
-        let mut record = Record::default();
+        let mut record = Record::new(width);
         while record.read(&mut from, path)? {
-            all.push((record.key(seed), std::mem::take(&mut record)));
+            all.push((record.key(seed), std::mem::replace(&mut record, Record::new(width))));
         }
     }
     all.sort_by_key(|(key, _)| *key);
@@ -177,14 +187,15 @@ mod tests {
                 let mut bytes = Vec::new();
                 some.iter().for_each(|(id, ids)| {
                     TokenDocument { id: *id, copy: 0, source: "web", place: "é#1", part: "x", ids, text: *id as u64 }
-                        .write(&mut bytes)
+                        .write(Width::U16, &mut bytes)
+                        .unwrap();
                 });
                 let path = dir.path().join(format!("{cut}-{number}"));
                 std::fs::write(&path, bytes).unwrap();
                 parts.push(path);
             }
             let mut seen = Vec::new();
-            in_order(&parts, seed, memory, dir.path(), &mut |d| {
+            in_order(&parts, Width::U16, seed, memory, dir.path(), &mut |d| {
                 assert_eq!((d.source, d.place, d.part, d.text), ("web", "é#1", "x", d.id as u64));
                 seen.push((d.id, d.ids.to_vec()));
                 Ok(())

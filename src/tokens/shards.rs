@@ -671,6 +671,8 @@ impl Ids {
             return Err(Error::world(format!("`{}` is cut short", self.path.display()))
                 .hint("`tamis verify` says which files are damaged"));
         }
-        Ok(self.width.ids(&bytes))
+        let mut ids = Vec::with_capacity(tokens as usize);
+        self.width.read(&bytes, &mut ids);
+        Ok(ids)
     }
 }

@@ -4,7 +4,7 @@
 //! Vocabularies that [`super::bpe`] knows are encoded there; all others by the library, which is slower and right.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use super::bpe::{Known, Scratch, TokenizerFile};
 use super::ranks::Ranks;
@@ -27,15 +27,33 @@ enum Way {
     Library(Box<tokenizers::Tokenizer>, String),
 }
 
+/// Tokenizers in use, by path and digest of their file and by whether special tokens are tokens: what several stages ask for
+/// is loaded once.
+static LOADED: Mutex<Vec<(Key, Weak<Inner>)>> = Mutex::new(Vec::new());
+
+type Key = (PathBuf, u128, bool);
+
 impl Tokenizer {
     /// Loads a `tokenizer.json` or a rank file. With `special`, special tokens in a text are tokens.
     pub fn load(path: &Path, special: bool) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(|e| Error::io("read", path, e))?;
-        let known = if Ranks::looks_like(&bytes) {
-            let ranks = Ranks::parse(&bytes).map_err(|why| unreadable(path, &why))?;
+        let key = (path.to_owned(), xxhash_rust::xxh3::xxh3_128(&bytes), special);
+        let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+        loaded.retain(|(_, inner)| inner.strong_count() > 0);
+        if let Some(inner) = loaded.iter().find_map(|(of, inner)| inner.upgrade().filter(|_| *of == key)) {
+            return Ok(Self(inner));
+        }
+        let tokenizer = Self::parse(path, &bytes, special)?;
+        loaded.push((key, Arc::downgrade(&tokenizer.0)));
+        Ok(tokenizer)
+    }
+
+    fn parse(path: &Path, bytes: &[u8], special: bool) -> Result<Self> {
+        let known = if Ranks::looks_like(bytes) {
+            let ranks = Ranks::parse(bytes).map_err(|why| unreadable(path, &why))?;
             Known::of_ranks(&ranks, special).map_err(|why| unreadable(path, &why)).map(Ok)?
         } else {
-            let file = serde_json::from_slice::<TokenizerFile<'_>>(&bytes).map_err(|e| e.to_string());
+            let file = serde_json::from_slice::<TokenizerFile<'_>>(bytes).map_err(|e| e.to_string());
             file.and_then(|file| Known::of(file, special))
         };
         match known {
@@ -43,7 +61,7 @@ impl Tokenizer {
                 let most = known.ids.values().copied().max().unwrap_or(0);
                 Self::new(path, Way::Own(Box::new(known)), most)
             }
-            Err(why) => Self::with_library(path, &bytes, special, why),
+            Err(why) => Self::with_library(path, bytes, special, why),
         }
     }
 
@@ -141,9 +159,9 @@ impl Tokenizer {
         match &self.0.way {
             Way::Own(known) => {
                 let bytes = self.0.bytes.get_or_init(|| known.bytes_by_id(self.0.vocab_size));
-                let all: Vec<u8> =
-                    ids.iter().filter_map(|id| bytes.get(*id as usize)).flat_map(|b| b.iter().copied()).collect();
-                String::from_utf8_lossy(&all).into_owned()
+                let mut all = Vec::with_capacity(ids.len() * 5);
+                ids.iter().filter_map(|id| bytes.get(*id as usize)).for_each(|b| all.extend_from_slice(b));
+                String::from_utf8(all).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
             }
             Way::Library(library, _) => library.decode(ids, false).unwrap_or_default(),
         }

@@ -277,6 +277,25 @@ impl Around {
     fn count(self) -> usize {
         usize::from(self.before.is_some()) + usize::from(self.after.is_some())
     }
+
+    /// Cuts `text` into pieces of `room` ids, and puts the tokens around each. Also gives the pieces' lengths.
+    fn put(self, mut text: Vec<u32>, room: usize) -> (Vec<u32>, Vec<u32>) {
+        if self.before.is_none() && (1..=room).contains(&text.len()) {
+            // Almost always: one piece, and nothing need be moved.
+            text.extend(self.after);
+            let length = text.len() as u32;
+            return (text, vec![length]);
+        }
+        let (mut ids, mut pieces) = (Vec::with_capacity(text.len() + self.count()), Vec::new());
+        for piece in text.chunks(room) {
+            let before = ids.len();
+            ids.extend(self.before);
+            ids.extend_from_slice(piece);
+            ids.extend(self.after);
+            pieces.push((ids.len() - before) as u32);
+        }
+        (ids, pieces)
+    }
 }
 
 struct Running {
@@ -345,15 +364,7 @@ impl Transform for Running {
         if self.long == Long::Truncate {
             text.truncate(room);
         }
-        let mut ids = Vec::with_capacity(text.len() + self.around.count());
-        let mut pieces = Vec::new();
-        for piece in text.chunks(room) {
-            let before = ids.len();
-            ids.extend(self.around.before);
-            ids.extend_from_slice(piece);
-            ids.extend(self.around.after);
-            pieces.push((ids.len() - before) as u32);
-        }
+        let (ids, pieces) = self.around.put(text, room);
         doc.set(self.count, ids.len() as i64);
         doc.set(self.tokens, ids);
         if let Some(field) = self.pieces {

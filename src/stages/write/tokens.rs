@@ -18,7 +18,7 @@ use crate::stage::keys::Key;
 use crate::stage::settings::{ByteSize, Fraction};
 use crate::stage::{About, Build, Chunk, Encode, Family, Part, PartPlace, Settings, Sink, Stage};
 use crate::tokens::{
-    Format, Pack, ShardSpec, ShardWriter, TokenDocument, Tokenizer, Vocabulary, in_order, text_digest,
+    Format, Pack, ShardSpec, ShardWriter, TokenDocument, Tokenizer, Vocabulary, Width, in_order, text_digest,
 };
 
 /// Settings of the writer `tokens`.
@@ -66,6 +66,8 @@ fn shard_size() -> ByteSize {
 
 impl Settings for WriteTokens {
     const ABOUT: About = About {
+        // The parts of version 1 held ids of four bytes.
+        version: 2,
         shorthand: Some("dir"),
         ..About::new(
             "tokens",
@@ -142,6 +144,7 @@ impl Sink for Running {
             pieces: self.pieces,
             url: self.url,
             by: self.by,
+            width: self.spec.width,
             vocabulary: self.spec.vocabulary.clone(),
             decoder: self.decoder.clone(),
         }))
@@ -156,7 +159,7 @@ impl Sink for Running {
         let parts: Vec<PathBuf> = parts.iter().filter_map(|p| p.first()).map(|w| w.path.clone()).collect();
         let scratch = parts.first().and_then(|p| p.parent()).unwrap_or(Path::new(".")).to_owned();
         let mut shards = ShardWriter::new(self.spec.clone());
-        in_order(&parts, self.spec.shuffle, self.memory, &scratch, &mut |document| shards.push(document))?;
+        in_order(&parts, self.spec.width, self.spec.shuffle, self.memory, &scratch, &mut |d| shards.push(d))?;
         shards.finish().map(|(written, _)| written)
     }
 }
@@ -166,6 +169,7 @@ struct Encoder {
     pieces: Option<Field<Vec<u32>>>,
     url: Option<Field<String>>,
     by: Option<Key>,
+    width: Width,
     vocabulary: Arc<Vocabulary>,
     decoder: Arc<OnceLock<Option<Tokenizer>>>,
 }
@@ -209,7 +213,7 @@ impl Encode for Encoder {
                     let copy = copy * pieces.len() as u32 + number as u32;
                     let (id, source) = (doc.id.0, &*doc.origin.source);
                     let document = TokenDocument { id, copy, source, place: &place, part: &part, ids, text };
-                    document.write(&mut chunk.bytes);
+                    document.write(self.width, &mut chunk.bytes)?;
                     chunk.docs += 1;
                     chunk.tokens += ids.len() as u64;
                 }

@@ -1,12 +1,13 @@
 //! Formats whose shards are all ids one after another, with or without a header, and files beside them that say where
 //! documents end.
 
-use std::io::{BufWriter, Write};
+use std::io::Write;
 
 use super::super::payload::Width;
 use super::{Format, Item, Shard, ShardPlace, Spool};
 use crate::error::{Error, Result};
 use crate::io::atomic::{AtomicFile, Written, write_whole};
+use crate::io::behind::Behind;
 
 /// 256 numbers of 32 bits.
 pub const LLMC_HEADER: u64 = 1024;
@@ -28,7 +29,7 @@ pub struct Payload {
 }
 
 enum Out {
-    Direct(BufWriter<AtomicFile>),
+    Direct(Behind),
     Spooled(Spool),
 }
 
@@ -37,7 +38,10 @@ impl Payload {
     pub fn create(format: Format, place: ShardPlace) -> Result<Self> {
         let (ending, header) = format.payload().ok_or_else(|| Error::bug("a format without a payload"))?;
         let out = match header {
-            0 => Out::Direct(BufWriter::with_capacity(1 << 20, AtomicFile::create(&place.path(ending))?)),
+            0 => {
+                let path = place.path(ending);
+                Out::Direct(Behind::new(AtomicFile::create(&path)?).map_err(|e| Error::io("write", &path, e))?)
+            }
             _ => Out::Spooled(Spool::create(&place.dir)?),
         };
         let (items, rows, mask, bytes) = (Vec::new(), String::new(), Vec::new(), Vec::new());
@@ -157,7 +161,7 @@ impl Shard for Payload {
         let path = self.place.path(ending);
         let spare = Spool::create(&self.place.dir)?;
         let payload = match std::mem::replace(&mut self.out, Out::Spooled(spare)) {
-            Out::Direct(out) => out.into_inner().map_err(|e| Error::io("write", &path, e.into_error()))?.commit()?,
+            Out::Direct(out) => out.into_inner().map_err(|e| Error::io("write", &path, e))?.commit()?,
             Out::Spooled(spool) => spool.commit(&path, &header)?,
         };
         files.insert(0, payload);
