@@ -40,7 +40,7 @@ def tamis(pipeline, corpus, workers, cwd):
     shutil.rmtree(cwd, ignore_errors=True)
     os.makedirs(cwd)
     fixtures = ROOT / "fixtures/tokenizers/gpt2.json"
-    more = ["--set", f"tokenizer={fixtures}"] if pipeline == "end_to_end" else []
+    more = [] if pipeline == "length" else ["--set", f"tokenizer={fixtures}"]
     began = time.perf_counter()
     subprocess.run([TAMIS, "run", HERE / f"pipelines/{pipeline}.yaml", "--set", f"corpus={corpus}", *more, "-q", "-j", str(workers)],
                    cwd=cwd, check=True, stdout=subprocess.DEVNULL)
@@ -121,6 +121,8 @@ def main(corpus, *names):
                                 lambda: rival("datatrove_length", corpus, f"{work}/b"))
         report("JSONL, 1 worker", mb, one, theirs, version("datatrove"))
         report("JSONL, 2 workers", mb, two, theirs, version("datatrove") + " (1)")
+        sizes = [sum(p.stat().st_size for p in pathlib.Path(work).glob(f"{out}/*.zst")) / 1e6 for out in ("a/out/length", "b/out")]
+        print(f"{'':<28} tamis {sizes[0]:8.1f} MB written, with ids   {version('datatrove')} {sizes[1]:8.1f} MB written, zstd 3 both")
     if "warc" in names:
         speed = lambda command: lambda: float(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-2])
         ours = speed(["cargo", "bench", "-q", "--manifest-path", ROOT / "Cargo.toml", "--bench", "framing", "--", corpus / "web.warc.gz"])
