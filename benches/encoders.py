@@ -3,17 +3,20 @@
 
     pip install fastokens==0.3.5 gigatoken==0.10.0 tiktoken==0.14.0 tokenizers==0.23.3 zstandard
     cargo build --release --benches
-    python3 benches/encoders.py fixtures/tokenizers/gpt2.json CORPUS
+    python3 benches/encoders.py fixtures/tokenizers/gpt2.json CORPUS [KIND…]
 
-The corpus (of benches/corpus.py) is taken as a whole and by kind: ASCII prose, Chinese and Japanese, source code. A pass is over
+The corpus (of benches/corpus.py) is taken as a whole (mix) and by kind: ASCII prose, Chinese and Japanese (cjk), source code. A
+last kind (long) are 10 MB without a space, of several sorts, which only tamis is given: not every engine ends on them. A pass is over
 all texts; the first finds empty caches. tamis uses a document's ids before it encodes the next, as its pipelines do; the others
 return the ids of all. gigatoken is given its documents the two ways it offers, and the faster counts. tokenizers and tiktoken,
 being slow, get an eighth of the texts.
 """
+import base64
 import io
 import json
 import os
 import pathlib
+import random
 import subprocess
 import sys
 import tempfile
@@ -69,27 +72,52 @@ if corpus == "--pass":
     print(json.dumps(passes(*rest)))
     sys.exit()
 
-kinds = {"mix": lambda t: True, "ASCII prose": lambda t: t.isascii(),
-         "Chinese, Japanese": lambda t: sum("\u3040" <= c <= "\u9fff" for c in t[:4000]) > len(t[:4000]) / 4,
-         "code": None}
-place = pathlib.Path(tempfile.mkdtemp())
 def texts_of(file):
     stream = zstandard.ZstdDecompressor().stream_reader(open(file, "rb"), read_across_frames=True)
     return [json.loads(line)["text"] for line in io.TextIOWrapper(stream, "utf-8")]
 
 
+def long_texts(size=10_000_000):
+    rng = random.Random(5)
+    yield "letters", "".join(rng.choices("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", k=size))
+    yield "lower case", "".join(rng.choices("abcdefghijklmnopqrstuvwxyz", k=size))
+    yield "words", "".join(rng.choices("the of and pretraining corpus tokens internationalization house green ideas sleep".split(), k=size // 6))
+    yield "one word", "internationalization" * (size // 20)
+    yield "Base64", base64.b64encode(rng.randbytes(size * 3 // 4)).decode()
+    yield "digits", "".join(rng.choices("0123456789", k=size))
+    yield "=", "=" * size
+    yield "spaces", " " * size
+    yield "ideographs", "".join(chr(rng.randint(0x4e00, 0x9fa5)) for _ in range(size // 3))
+    yield "random bytes", rng.randbytes(size).decode("utf-8", "replace")
+
+
 corpus = pathlib.Path(corpus)
-texts = [text for file in sorted((corpus / "text").glob("*.zst")) for text in texts_of(file)]
+place = pathlib.Path(tempfile.mkdtemp())
+text = lambda: [text for file in sorted((corpus / "text").glob("*.zst")) for text in texts_of(file)]
+wide = lambda t: sum("\u3040" <= c <= "\u9fff" for c in t[:4000]) > len(t[:4000]) / 4
+kinds = {"mix": text, "prose": lambda: [t for t in text() if t.isascii()], "cjk": lambda: [t for t in text() if wide(t)],
+         "code": lambda: texts_of(corpus / "code.jsonl.zst"), "long": None}
 binary = max(pathlib.Path("target/release/deps").glob("encode-*[0-9a-f]"), key=lambda p: p.stat().st_mtime)
 environment = os.environ | {"RAYON_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
-for kind, holds in kinds.items():
-    path = place / f"{kind.split(',')[0].replace(' ', '-')}.jsonl"
-    some = [t for t in texts if holds(t)] if holds else texts_of(corpus / "code.jsonl.zst")
-    path.write_text("".join(json.dumps({"text": t}, ensure_ascii=False) + "\n" for t in some))
+
+
+def tamis(texts, path):
+    path.write_text("".join(json.dumps({"text": t}, ensure_ascii=False) + "\n" for t in texts))
     packed = path.with_suffix(".jsonl.zst")
     packed.write_bytes(zstandard.ZstdCompressor().compress(path.read_bytes()))
+    ran = subprocess.run([binary, "--no-oracle", tokenizer, packed], capture_output=True, text=True)
+    return ran.stdout.strip().splitlines()[-1] if ran.returncode == 0 else ran.stderr.strip()
+
+
+for kind in rest or kinds:
+    path = place / f"{kind}.jsonl"
+    if kind == "long":
+        for name, one in long_texts():
+            print(f"{name} without spaces: tamis {tamis([one], path)}", flush=True)
+        continue
+    some = kinds[kind]()
     print(f"{kind}: {sum(len(t.encode()) for t in some) / 1e6:.0f} MB in {len(some)} documents", flush=True)
-    print("  tamis", subprocess.run([binary, "--no-oracle", tokenizer, packed], capture_output=True, text=True).stdout.strip(), flush=True)
+    print("  tamis:", tamis(some, path), flush=True)
     for name in ("fastokens", "gigatoken", "gigatoken-bytes", "tiktoken", "tokenizers"):
         ran = subprocess.run([sys.executable, __file__, tokenizer, "--pass", name, path], capture_output=True, text=True, env=environment)
         speeds = json.loads(ran.stdout) if ran.returncode == 0 else ran.stderr.strip().splitlines()[-1:]

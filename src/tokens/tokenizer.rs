@@ -223,7 +223,7 @@ mod tests {
         let split = |regex: &str| serde_json::json!({ "type": "Split", "pattern": { "Regex": regex }, "behavior": "Isolated", "invert": false });
         let sequence =
             |parts: Vec<serde_json::Value>| serde_json::json!({ "type": "Sequence", "pretokenizers": parts });
-        let single = [Pattern::Cl100k { digits: 3 }, Pattern::Cl100k { digits: 1 }, Pattern::O200k];
+        let single = [Pattern::Cl100k { digits: 3 }, Pattern::Cl100k { digits: 1 }, Pattern::O200k, Pattern::Tekken];
         let mut all = vec![bytes(true)];
         all.extend(single.iter().map(|p| sequence(vec![split(p.regex().unwrap()), bytes(false)])));
         all.push(sequence(DEEPSEEK.iter().map(|r| split(r)).chain([bytes(false)]).collect()));

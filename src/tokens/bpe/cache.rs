@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub const KEY: usize = 15;
 /// Most ids that stand in a bucket.
 pub const IDS: usize = 3;
+/// Words that are copied at once: the ids of an entry and their number, or a part of a list.
+pub const COPIED: usize = IDS + 1;
 /// Bytes of the longest pretoken that is remembered at all.
 pub const LONGEST: usize = 255;
 /// Bytes that all caches of the process may have together.
@@ -48,9 +50,23 @@ impl Key {
         mix(self.0 as u64 ^ 0x2d35_8dcc_aa6c_78a5, (self.0 >> 64) as u64 ^ 0x8bb8_4b93_962e_acc9)
     }
 
+    /// Of `length` bytes that are too many to stand in a key; equal to none of those that do.
+    pub fn long(length: usize, part: bool) -> Self {
+        Self(length as u128 | 0x7f << 120 | u128::from(part) << 127)
+    }
+
     /// Whether it is only a part of a pretoken.
     pub fn is_part(self) -> bool {
         self.0 >> 127 != 0
+    }
+
+    /// Bytes of the pretoken.
+    #[inline]
+    pub fn length(self) -> usize {
+        match (self.0 >> 120) as usize & 0x7f {
+            length @ ..=KEY => length,
+            _ => self.0 as usize,
+        }
     }
 
     /// Whether one of the first two bytes begins a character of three or four bytes.
@@ -81,12 +97,18 @@ pub fn hash_long(piece: &[u8], part: bool) -> u64 {
     xxhash_rust::xxh3::xxh3_64(piece) ^ u64::from(part)
 }
 
-/// A pretoken and its ids, or where in the list they are.
+/// A pretoken and its ids, or where in the list they are; the last word is their number.
 #[derive(Clone, Copy, Default)]
 struct Entry {
     key: Key,
-    ids: [u32; IDS],
-    count: u32,
+    ids: [u32; COPIED],
+}
+
+impl Entry {
+    #[inline(always)]
+    fn count(&self) -> usize {
+        self.ids[IDS] as usize
+    }
 }
 
 #[derive(Clone, Copy, Default)]
@@ -120,10 +142,10 @@ const fn bytes(buckets: usize) -> usize {
 /// Ids that are remembered.
 #[derive(Debug, Clone, Copy)]
 pub enum Ids<'c> {
-    /// The first so many.
-    Few(&'c [u32; IDS], usize),
-    /// All of them.
-    Many(&'c [u32]),
+    /// The first so many of a block.
+    Few(&'c [u32; COPIED], usize),
+    /// The first so many of whole blocks.
+    Many(&'c [u32], usize),
 }
 
 impl Cache {
@@ -177,16 +199,16 @@ impl Cache {
             }
             std::mem::swap(first, second);
         }
-        match first.count as usize {
+        match first.count() {
             count if count <= IDS => Some(Ids::Few(&first.ids, count)),
-            count => Some(Ids::Many(many(&self.list, first.ids[0], count))),
+            count => Some(Ids::Many(many(&self.list, first.ids[0], count), count)),
         }
     }
 
     /// Remembers the ids of a short pretoken; the older of two others in its bucket gives way.
     pub fn keep_short(&mut self, key: Key, hash: u64, ids: &[u32]) {
         self.missed();
-        let mut entry = Entry { key, ids: [0; IDS], count: ids.len() as u32 };
+        let mut entry = Entry { key, ids: [0, 0, 0, ids.len() as u32] };
         if ids.len() <= IDS {
             entry.ids.iter_mut().zip(ids).for_each(|(to, from)| *to = *from);
         } else {
@@ -199,16 +221,16 @@ impl Cache {
         }
     }
 
-    /// The ids of a long pretoken.
-    pub fn long(&self, piece: &[u8], hash: u64) -> Option<Ids<'_>> {
+    /// The ids of a long pretoken: the first so many of whole blocks.
+    pub fn long(&self, piece: &[u8], hash: u64) -> Option<(&[u32], usize)> {
         let entry = self.long.get(hash as usize & self.long.len().wrapping_sub(1))?;
         if entry.hash != hash || usize::from(entry.length) != piece.len() {
             return None;
         }
         let count = usize::from(entry.count);
-        let words = self.list.get(entry.start as usize + count..)?;
+        let words = self.list.get(entry.start as usize + count.next_multiple_of(COPIED)..)?;
         let equal = words.iter().zip(piece.chunks(4)).all(|(word, bytes)| *word == word_of(bytes));
-        equal.then(|| Ids::Many(many(&self.list, entry.start, count)))
+        equal.then(|| (many(&self.list, entry.start, count), count))
     }
 
     /// Remembers the ids of a long pretoken.
@@ -221,10 +243,11 @@ impl Cache {
         }
     }
 
-    /// Puts ids and bytes into the list. When it is full, all that points into it is forgotten.
+    /// Puts ids, as whole blocks, and bytes into the list. When it is full, all that points into it is forgotten.
     fn append(&mut self, ids: &[u32], piece: &[u8]) -> Option<u32> {
         let room = self.buckets.len() * WORDS;
-        let more = ids.len() + piece.len().div_ceil(4);
+        let blocks = ids.len().next_multiple_of(COPIED);
+        let more = blocks + piece.len().div_ceil(4);
         if more > room {
             return None;
         }
@@ -232,10 +255,11 @@ impl Cache {
             self.list.clear();
             self.long.fill(Long::default());
             let entries = self.buckets.iter_mut().flat_map(|bucket| &mut bucket.0);
-            entries.filter(|entry| entry.count as usize > IDS).for_each(|entry| *entry = Entry::default());
+            entries.filter(|entry| entry.count() > IDS).for_each(|entry| *entry = Entry::default());
         }
         let start = self.list.len() as u32;
         self.list.extend_from_slice(ids);
+        self.list.resize(start as usize + blocks, 0);
         self.list.extend(piece.chunks(4).map(word_of));
         Some(start)
     }
@@ -258,10 +282,10 @@ impl Cache {
         let (buckets, long) = (std::mem::take(&mut self.buckets), std::mem::take(&mut self.long));
         self.resize(size * 2);
         // Two new buckets have room for what was in one.
-        for entry in buckets.into_iter().flat_map(|bucket| bucket.0).filter(|entry| entry.count > 0) {
+        for entry in buckets.into_iter().flat_map(|bucket| bucket.0).filter(|entry| entry.count() > 0) {
             let at = self.place(entry.key.hash());
             if let Some(Bucket([first, second])) = self.buckets.get_mut(at) {
-                *(if first.count == 0 { first } else { second }) = entry;
+                *(if first.count() == 0 { first } else { second }) = entry;
             }
         }
         for entry in long.into_iter().filter(|entry| entry.count > 0) {
@@ -275,7 +299,7 @@ impl Cache {
 
 #[inline(always)]
 fn many(list: &[u32], start: u32, count: usize) -> &[u32] {
-    list.get(start as usize..start as usize + count).unwrap_or_default()
+    list.get(start as usize..start as usize + count.next_multiple_of(COPIED)).unwrap_or_default()
 }
 
 /// So many empty buckets, in large pages where the system has them: a table that is read at random is waited for twice if its
@@ -350,9 +374,14 @@ mod tests {
             for (piece, ids) in pieces.iter().cycle().take(pieces.len() * turns) {
                 let short = piece.len() <= KEY;
                 let (key, hash) = (Key::of(piece, 0, piece.len().min(KEY), false), hash_long(piece, false));
-                match if short { cache.short(key, key.hash()) } else { cache.long(piece, hash) } {
+                let long = |cache: &Cache| cache.long(piece, hash).map(|(ids, count)| ids[..count].to_vec());
+                if let Some(found) = (!short).then(|| long(&cache)).flatten() {
+                    prop_assert_eq!(&found, &kept[piece]);
+                    continue;
+                }
+                match if short { cache.short(key, key.hash()) } else { None } {
                     Some(Ids::Few(found, count)) => prop_assert_eq!(&found[..count], &kept[piece][..]),
-                    Some(Ids::Many(found)) => prop_assert_eq!(found, &kept[piece][..]),
+                    Some(Ids::Many(found, count)) => prop_assert_eq!(&found[..count], &kept[piece][..]),
                     None => {
                         let ids = kept.entry(piece.clone()).or_insert_with(|| ids.clone());
                         if short { cache.keep_short(key, key.hash(), ids) } else { cache.keep_long(piece, hash, ids) }

@@ -34,39 +34,86 @@ impl Joints {
         match (left, right) {
             (Some(left), Some(right)) => mark(&mut self.pairs, pair(left, right)),
             _ => {
-                let last = before.last().copied().unwrap_or(0);
-                mark(&mut self.bytes, u64::from(last) << 8 | u64::from(after.first().copied().unwrap_or(0)));
+                let [last, first] = [before.last(), after.first()].map(|byte| byte.copied().unwrap_or(0));
+                mark(&mut self.bytes, bytes(last, first));
             }
         }
     }
 
-    /// Whether a token may have `left` and, behind it, `right`: characters as the bytes they are written with.
-    #[inline]
-    fn joined(&self, left: u32, last: u8, right: u32, first: u8) -> bool {
-        if left < WIDE && right < WIDE {
-            return true;
-        }
-        marked(&self.bytes, u64::from(last) << 8 | u64::from(first)) || marked(&self.pairs, pair(left, right))
+    /// Whether a token may have `left` and, behind it, `right`.
+    #[inline(always)]
+    fn joined(&self, left: Character, right: Character) -> bool {
+        let last = (left.code >> (8 * left.length - 8)) as u8;
+        (left.code < WIDE && right.code < WIDE)
+            | marked(&self.bytes, bytes(last, right.code as u8))
+            | marked(&self.pairs, pair(left, right))
     }
 
-    /// The parts of `piece` that are encoded alone, as ends.
+    /// The parts of `piece` that are encoded alone.
+    pub fn parts<'j>(&'j self, piece: &'j [u8]) -> Parts<'j> {
+        // Without a wide character it is one part.
+        let wide = piece.iter().fold(false, |wide, byte| wide | (*byte >= 0xe0));
+        Parts { joints: self, piece, at: if wide { 0 } else { piece.len().saturating_sub(1) }, done: piece.is_empty() }
+    }
+}
+
+/// Ends that are found at once.
+pub const ENDS: usize = 64;
+
+/// The parts of a piece.
+pub struct Parts<'j> {
+    joints: &'j Joints,
+    piece: &'j [u8],
+    /// Where the last character that was looked at begins.
+    at: usize,
+    done: bool,
+}
+
+impl Parts<'_> {
+    /// Puts the ends of the next parts into `ends`; gives their number, 0 if there are no more. No branch depends on whether
+    /// two characters are joined: half of them are.
     #[inline]
-    pub fn parts<'j>(&'j self, piece: &'j [u8]) -> impl Iterator<Item = usize> + 'j {
-        let mut at = 0;
-        std::iter::from_fn(move || {
-            let mut left = character(piece, at)?;
-            at += length(*piece.get(at)?);
-            while let (Some(&last), Some(&first)) = (piece.get(at.wrapping_sub(1)), piece.get(at)) {
-                let right = character(piece, at)?;
-                if !self.joined(left, last, right, first) {
-                    return Some(at);
-                }
-                left = right;
-                at += length(first);
+    pub fn next(&mut self, ends: &mut [usize; ENDS]) -> usize {
+        let (piece, mut count) = (self.piece, 0);
+        if self.done {
+            return 0;
+        }
+        let mut left = Character::at(piece, self.at);
+        while let Some(end) = ends.get_mut(count) {
+            let next = self.at + left.length;
+            *end = next.min(piece.len());
+            if next >= piece.len() {
+                self.done = true;
+                return count + 1;
             }
-            at = piece.len();
-            Some(at)
-        })
+            let right = Character::at(piece, next);
+            count += usize::from(!self.joints.joined(left, right));
+            (left, self.at) = (right, next);
+        }
+        count
+    }
+}
+
+/// A character: the bytes it is written with, the first the lowest, and their number.
+#[derive(Clone, Copy)]
+struct Character {
+    code: u32,
+    length: usize,
+}
+
+impl Character {
+    #[inline(always)]
+    fn at(bytes: &[u8], at: usize) -> Self {
+        let word = match bytes.get(at..at + 4).map(<[u8; 4]>::try_from) {
+            Some(Ok(four)) => u32::from_le_bytes(four),
+            _ => bytes.iter().skip(at).take(4).rev().fold(0, |word, byte| word << 8 | u32::from(*byte)),
+        };
+        // Most of those that are asked for.
+        if word & 0xf0 == 0xe0 {
+            return Self { code: word & 0xff_ffff, length: 3 };
+        }
+        let length = length(word as u8);
+        Self { code: word & (u32::MAX >> (32 - 8 * length)), length }
     }
 }
 
@@ -97,25 +144,20 @@ fn length(first: u8) -> usize {
     }
 }
 
-/// The bytes of one whole character as a number; `None` if they are only a part of one.
-fn whole(bytes: &[u8]) -> Option<u32> {
+/// The character that these bytes are; `None` if they are only a part of one.
+fn whole(bytes: &[u8]) -> Option<Character> {
     let first = *bytes.first()?;
-    (!is_inner(first) && bytes.len() == length(first)).then(|| character(bytes, 0))?
+    (!is_inner(first) && bytes.len() == length(first)).then(|| Character::at(bytes, 0))
 }
 
-/// The bytes of the character at `at` as a number.
-#[inline]
-fn character(bytes: &[u8], at: usize) -> Option<u32> {
-    let first = *bytes.get(at)?;
-    match bytes.get(at..at + 4).map(<[u8; 4]>::try_from) {
-        Some(Ok(four)) => Some(u32::from_be_bytes(four) >> (32 - 8 * length(first) as u32)),
-        _ => Some(bytes.iter().skip(at).take(length(first)).fold(0, |word, b| word << 8 | u32::from(*b))),
-    }
+#[inline(always)]
+fn bytes(last: u8, first: u8) -> u64 {
+    u64::from(last) << 8 | u64::from(first)
 }
 
-#[inline]
-fn pair(left: u32, right: u32) -> u64 {
-    (u64::from(left) << 32 | u64::from(right)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 24
+#[inline(always)]
+fn pair(left: Character, right: Character) -> u64 {
+    (u64::from(left.code) << 32 | u64::from(right.code)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 24
 }
 
 fn mark(bits: &mut [u64], bit: u64) {
@@ -137,13 +179,18 @@ mod tests {
 
     fn parts(tokens: &[&[u8]], text: &str) -> Vec<String> {
         let joints = Joints::of(tokens.iter().copied());
-        let mut from = 0;
-        let cut = |to| {
-            let part = text[from..to].to_owned();
-            from = to;
-            part
-        };
-        joints.parts(text.as_bytes()).map(cut).collect()
+        let (mut found, mut from, mut ends) = (Vec::new(), 0, [0; ENDS]);
+        let mut parts = joints.parts(text.as_bytes());
+        loop {
+            let count = parts.next(&mut ends);
+            if count == 0 {
+                return found;
+            }
+            for &to in &ends[..count] {
+                found.push(text[from..to].to_owned());
+                from = to;
+            }
+        }
     }
 
     #[test]
@@ -152,6 +199,8 @@ mod tests {
         assert_eq!(parts(&["日本".as_bytes()], "日本日日本"), ["日本", "日", "日本"]);
         assert_eq!(parts(&[], ""), [""; 0]);
         assert_eq!(parts(&["x𝄞".as_bytes()], "é𝄞x𝄞"), ["é", "𝄞", "x𝄞"]);
+        assert_eq!(parts(&[], &"日".repeat(ENDS * 2 + 1)), vec!["日"; ENDS * 2 + 1]);
+        assert_eq!(parts(&[], "no wide character"), ["no wide character"]);
     }
 
     #[test]

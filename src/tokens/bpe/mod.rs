@@ -8,6 +8,9 @@ mod cache;
 mod file;
 mod joints;
 mod merge;
+mod pairs;
+mod room;
+mod windows;
 
 use std::collections::HashMap;
 
@@ -19,7 +22,7 @@ use cache::{Cache, Ids, Key};
 pub(super) use file::bytes_of;
 pub(super) use file::char_of;
 pub use file::{Known, TokenizerFile, nfc};
-use joints::Joints;
+use joints::{ENDS, Joints};
 use merge::{Chain, Merges};
 
 /// A vocabulary, its merges and its pattern.
@@ -49,8 +52,14 @@ impl Default for Scratch {
 #[derive(Clone, Copy)]
 struct Part {
     key: Key,
+    hash: u64,
     start: usize,
-    end: usize,
+}
+
+impl Part {
+    fn of<'t>(&self, bytes: &'t [u8]) -> &'t [u8] {
+        bytes.get(self.start..self.start + self.key.length()).unwrap_or_default()
+    }
 }
 
 impl Bpe {
@@ -73,10 +82,16 @@ impl Bpe {
                 start = end;
             }
             let before = ids.len();
-            // No more ids than bytes; a copy of fixed length may run over.
-            ids.resize(before + (start - from) + cache::IDS, 0);
+            // No more ids than bytes; a copy of whole blocks may run over.
+            ids.resize(before + (start - from) + cache::COPIED, 0);
             let mut out = Out { ids: ids.get_mut(before..).unwrap_or_default(), count: 0 };
-            parts.iter().for_each(|part| self.look_up(text.as_bytes(), part, scratch, &mut out));
+            for part in &parts {
+                match scratch.cache.short(part.key, part.hash) {
+                    Some(Ids::Few(block, count)) => out.put(block, count),
+                    Some(Ids::Many(blocks, count)) => out.put_many(blocks, count),
+                    None => self.miss(text.as_bytes(), part, scratch, &mut out),
+                }
+            }
             let count = out.count;
             ids.truncate(before + count);
         }
@@ -86,65 +101,73 @@ impl Bpe {
     #[inline(always)]
     fn part(&self, bytes: &[u8], start: usize, end: usize, cache: &Cache, parts: &mut Vec<Part>) {
         let length = end - start;
-        let key = Key::of(bytes, start, length, false);
-        if length > cache::KEY || key.is_wide() {
-            return self.parts(bytes, start, end, cache, parts);
+        if length <= cache::KEY {
+            let key = Key::of(bytes, start, length, false);
+            if !key.is_wide() {
+                let hash = key.hash();
+                cache.expect_short(hash);
+                return parts.push(Part { key, hash, start });
+            }
         }
-        cache.expect_short(key.hash());
-        parts.push(Part { key, start, end });
+        self.parts(bytes, start, end, cache, parts);
     }
 
     /// A long pretoken, or one of characters of three bytes and more: as the parts that no token joins.
     #[inline(never)]
     fn parts(&self, bytes: &[u8], start: usize, end: usize, cache: &Cache, parts: &mut Vec<Part>) {
         let piece = bytes.get(start..end).unwrap_or_default();
-        let mut from = 0;
-        for to in self.joints.parts(piece) {
-            // A part is never looked for among whole pretokens: merges alone make it.
-            let alone = self.whole.is_none() || (from == 0 && to == piece.len());
-            let key = Key::of(bytes, start + from, to - from, !alone);
-            cache.expect_short(key.hash());
-            parts.push(Part { key, start: start + from, end: start + to });
-            from = to;
+        let (mut from, mut ends) = (0, [0; ENDS]);
+        let mut found = self.joints.parts(piece);
+        loop {
+            let count = found.next(&mut ends);
+            if count == 0 {
+                return;
+            }
+            for &to in ends.iter().take(count) {
+                // A part is never looked for among whole pretokens: merges alone make it.
+                let is_part = self.whole.is_some() && to - from < piece.len();
+                let (start, length) = (start + from, to - from);
+                let part = if length <= cache::KEY {
+                    let key = Key::of(bytes, start, length, is_part);
+                    let hash = key.hash();
+                    cache.expect_short(hash);
+                    Part { key, hash, start }
+                } else {
+                    Part { key: Key::long(length, is_part), hash: 0, start }
+                };
+                parts.push(part);
+                from = to;
+            }
         }
     }
 
-    #[inline(always)]
-    fn look_up(&self, bytes: &[u8], part: &Part, scratch: &mut Scratch, out: &mut Out<'_>) {
-        if part.end - part.start > cache::KEY {
-            return self.long(bytes, part, scratch, out);
-        }
-        let hash = part.key.hash();
-        if let Some(ids) = scratch.cache.short(part.key, hash) {
-            return out.put(ids);
-        }
-        let before = out.count;
-        self.merge(bytes, part, scratch, out);
-        scratch.cache.keep_short(part.key, hash, out.since(before));
-    }
-
+    /// What is not in its bucket: too long for one, or new.
     #[inline(never)]
-    fn long(&self, bytes: &[u8], part: &Part, scratch: &mut Scratch, out: &mut Out<'_>) {
-        let piece = bytes.get(part.start..part.end).unwrap_or_default();
-        if piece.len() > cache::LONGEST {
-            return self.merge(bytes, part, scratch, out);
-        }
-        let hash = cache::hash_long(piece, part.key.is_part());
-        if let Some(ids) = scratch.cache.long(piece, hash) {
-            return out.put(ids);
-        }
+    fn miss(&self, bytes: &[u8], part: &Part, scratch: &mut Scratch, out: &mut Out<'_>) {
+        let piece = part.of(bytes);
         let before = out.count;
-        self.merge(bytes, part, scratch, out);
-        scratch.cache.keep_long(piece, hash, out.since(before));
+        match piece.len() {
+            ..=cache::KEY => {
+                self.merge(piece, part.key, scratch, out);
+                scratch.cache.keep_short(part.key, part.hash, out.since(before));
+            }
+            ..=cache::LONGEST => {
+                let hash = cache::hash_long(piece, part.key.is_part());
+                if let Some((blocks, count)) = scratch.cache.long(piece, hash) {
+                    return out.put_many(blocks, count);
+                }
+                self.merge(piece, part.key, scratch, out);
+                scratch.cache.keep_long(piece, hash, out.since(before));
+            }
+            _ => self.merge(piece, part.key, scratch, out),
+        }
     }
 
     /// Encodes what no cache knows.
-    #[inline(never)]
-    fn merge(&self, bytes: &[u8], part: &Part, scratch: &mut Scratch, out: &mut Out<'_>) {
-        let piece = bytes.get(part.start..part.end).unwrap_or_default();
-        let whole = self.whole.as_ref().filter(|_| !part.key.is_part()).and_then(|whole| whole.get(piece));
+    fn merge(&self, piece: &[u8], key: Key, scratch: &mut Scratch, out: &mut Out<'_>) {
+        let whole = self.whole.as_ref().filter(|_| !key.is_part()).and_then(|whole| whole.get(piece));
         match whole {
-            Some(id) => out.many(&[*id]),
+            Some(id) => out.put(&[*id, 0, 0, 0], 1),
             None => out.count += self.merges.merge(piece, &mut scratch.chain, out.rest()),
         }
     }
@@ -157,24 +180,22 @@ struct Out<'i> {
 }
 
 impl Out<'_> {
+    /// Puts the first `count` words of a block. It is copied whole; the next will write over the rest.
     #[inline(always)]
-    fn put(&mut self, ids: Ids<'_>) {
-        match ids {
-            // A copy of fixed length, whose rest the next will write over.
-            Ids::Few(few, count) => {
-                if let Some(place) = self.ids.get_mut(self.count..self.count + cache::IDS) {
-                    place.copy_from_slice(few);
-                    self.count += count;
-                }
-            }
-            Ids::Many(many) => self.many(many),
+    fn put(&mut self, block: &[u32; cache::COPIED], count: usize) {
+        if let Some(place) = self.ids.get_mut(self.count..self.count + cache::COPIED) {
+            place.copy_from_slice(block);
+            self.count += count;
         }
     }
 
-    fn many(&mut self, many: &[u32]) {
-        if let Some(place) = self.ids.get_mut(self.count..self.count + many.len()) {
-            place.copy_from_slice(many);
-            self.count += many.len();
+    /// Puts the first `count` words of whole blocks.
+    #[inline]
+    fn put_many(&mut self, blocks: &[u32], count: usize) {
+        if let Some(place) = self.ids.get_mut(self.count..self.count + blocks.len()) {
+            let (to, from) = (place.as_chunks_mut::<{ cache::COPIED }>().0, blocks.as_chunks().0);
+            to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+            self.count += count;
         }
     }
 

@@ -14,10 +14,17 @@ pub struct Block {
     /// The space itself, U+0020.
     pub blanks: u64,
     pub apostrophes: u64,
+    /// `\r` and `\n`
+    pub newlines: u64,
+    pub slashes: u64,
+    /// Letters of ASCII in upper case.
+    pub upper: u64,
     /// First bytes of characters of several bytes.
     pub leads: u64,
     /// Their other bytes.
     pub inner: u64,
+    /// First bytes of characters from U+5000 to U+8FFF: ideographs, all of them letters.
+    pub ideographs: u64,
     /// First bytes of spaces beyond ASCII.
     pub wide_spaces: u64,
 }
@@ -30,10 +37,20 @@ pub enum Sieve {
     Avx2,
 }
 
+/// Whether this machine has AVX2 and the instructions on bits that came with it.
+#[cfg(target_arch = "x86_64")]
+pub fn fast() -> bool {
+    is_x86_feature_detected!("avx2")
+        && is_x86_feature_detected!("bmi1")
+        && is_x86_feature_detected!("bmi2")
+        && is_x86_feature_detected!("lzcnt")
+        && is_x86_feature_detected!("popcnt")
+}
+
 impl Sieve {
     pub fn best() -> Self {
         #[cfg(target_arch = "x86_64")]
-        if is_x86_feature_detected!("avx2") {
+        if fast() {
             return Self::Avx2;
         }
         Self::Plain
@@ -80,7 +97,11 @@ fn plain(block: &[u8; SIZE]) -> Block {
         found.spaces |= bit(matches!(byte, b'\t'..=b'\r' | b' '));
         found.blanks |= bit(*byte == b' ');
         found.apostrophes |= bit(*byte == b'\'');
+        found.newlines |= bit(matches!(byte, b'\r' | b'\n'));
+        found.slashes |= bit(*byte == b'/');
+        found.upper |= bit(byte.is_ascii_uppercase());
         found.leads |= bit(*byte >= 0xc0);
+        found.ideographs |= bit((0xe5..0xe9).contains(byte));
         found.inner |= bit((0x80..0xc0).contains(byte));
     }
     found
@@ -88,10 +109,11 @@ fn plain(block: &[u8; SIZE]) -> Block {
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
+#[inline]
 fn avx2(block: &[u8; SIZE]) -> Block {
     let (low, high) = block.split_at(SIZE / 2);
     let (low, high) = (avx2_half(low), avx2_half(high));
-    let join = |part: fn(&[u32; 7]) -> u32| u64::from(part(&low)) | u64::from(part(&high)) << 32;
+    let join = |part: fn(&[u32; 11]) -> u32| u64::from(part(&low)) | u64::from(part(&high)) << 32;
     Block {
         letters: join(|h| h[0]),
         numbers: join(|h| h[1]),
@@ -100,13 +122,18 @@ fn avx2(block: &[u8; SIZE]) -> Block {
         apostrophes: join(|h| h[4]),
         leads: join(|h| h[5]),
         inner: join(|h| h[6]),
+        ideographs: join(|h| h[7]),
+        newlines: join(|h| h[8]),
+        slashes: join(|h| h[9]),
+        upper: join(|h| h[10]),
         wide_spaces: 0,
     }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
-fn avx2_half(half: &[u8]) -> [u32; 7] {
+#[inline]
+fn avx2_half(half: &[u8]) -> [u32; 11] {
     use std::arch::x86_64::*;
     debug_assert_eq!(half.len(), 32);
     // SAFETY: the load reads the 32 bytes of `half`; it needs no alignment.
@@ -128,6 +155,10 @@ fn avx2_half(half: &[u8]) -> [u32; 7] {
         mask(is(b'\'')),
         mask(leads),
         mask(_mm256_andnot_si256(leads, bytes)),
+        mask(within(bytes, 0xe5, 3)),
+        mask(_mm256_or_si256(is(b'\r'), is(b'\n'))),
+        mask(is(b'/')),
+        mask(within(bytes, b'A', 25)),
     ]
 }
 

@@ -1,7 +1,8 @@
-//! The ends of a text's pretokens, a batch at a time. GPT-2's pattern is found 64 bytes at a time, from bits that say of which
+//! The ends of a text's pretokens, a batch at a time. Most patterns are found 64 bytes at a time, from bits that say of which
 //! class each byte is; the others a pretoken at a time.
 
 use super::blocks::{Block, SIZE, Sieve};
+use super::words::Words;
 use super::{L, N, Pattern, S, Scan, decode};
 
 /// Pretokens of a batch, at least, unless the text ends.
@@ -10,9 +11,13 @@ const BATCH: usize = 256;
 /// Cuts one text.
 pub struct Cuts<'t> {
     pattern: Pattern,
+    /// How words are found, of patterns of cl100k's kind.
+    words: Option<Words>,
     text: &'t str,
     at: usize,
     before: Before,
+    /// Up to where pretokens are found one by one, for characters whose case is asked for.
+    singly: usize,
     sieve: Sieve,
 }
 
@@ -30,7 +35,8 @@ struct Before {
 impl<'t> Cuts<'t> {
     /// At the beginning of `text`.
     pub fn new(pattern: Pattern, text: &'t str) -> Self {
-        Self { pattern, text, at: 0, before: Before { cut: 1, ..Before::default() }, sieve: Sieve::best() }
+        let (words, before) = (Words::of(pattern), Before { cut: 1, ..Before::default() });
+        Self { pattern, words, text, at: 0, before, singly: 0, sieve: Sieve::best() }
     }
 
     /// The ends of the next pretokens; `false` if there are no more.
@@ -40,13 +46,17 @@ impl<'t> Cuts<'t> {
         if self.at >= length {
             return false;
         }
-        if self.pattern == Pattern::Gpt2 {
-            while self.at < length && ends.len() < BATCH {
-                self.block(ends);
+        if self.pattern == Pattern::Gpt2 || self.words.is_some() {
+            #[cfg(target_arch = "x86_64")]
+            if self.sieve == Sieve::Avx2 {
+                // SAFETY: the sieve is this one only where the processor has the instructions it is compiled for.
+                #[allow(unsafe_code)]
+                unsafe {
+                    self.blocks_avx2(ends);
+                }
+                return true;
             }
-            if self.at >= length {
-                ends.push(length);
-            }
+            self.blocks(ends);
         } else {
             while self.at < length && ends.len() < BATCH {
                 self.at = self.pattern.end(self.text, self.at).max(self.at + 1);
@@ -56,11 +66,52 @@ impl<'t> Cuts<'t> {
         true
     }
 
-    /// The pretokens that begin in the next block, each of which ends the one before.
-    fn block(&mut self, ends: &mut Vec<usize>) {
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+    fn blocks_avx2(&mut self, ends: &mut Vec<usize>) {
+        self.blocks(ends);
+    }
+
+    #[inline(always)]
+    fn blocks(&mut self, ends: &mut Vec<usize>) {
+        let classes = &**super::CLASSES;
+        ends.resize(BATCH + SIZE + 1, 0);
+        let mut count = 0;
+        while self.at < self.text.len() && count < BATCH {
+            let at = self.at;
+            let starts = match self.words {
+                None => self.block(classes),
+                Some(words) => self.word_block(words, classes),
+            };
+            // Eight at once, and more if there are: a loop over each would end where nobody can foretell.
+            let mut word = starts;
+            for eight in ends.get_mut(count..count + SIZE).unwrap_or_default().chunks_exact_mut(8) {
+                for end in eight {
+                    *end = at + word.trailing_zeros() as usize;
+                    word &= word.wrapping_sub(1);
+                }
+                if word == 0 {
+                    break;
+                }
+            }
+            count += starts.count_ones() as usize;
+        }
+        if self.at >= self.text.len()
+            && let Some(end) = ends.get_mut(count)
+        {
+            *end = self.text.len();
+            count += 1;
+        }
+        ends.truncate(count);
+    }
+
+    /// The bytes of the next block with which pretokens begin; each ends the one before.
+    #[inline(always)]
+    fn block(&mut self, classes: &[u8]) -> u64 {
         let (bytes, at) = (self.text.as_bytes(), self.at);
         let mut block = Block::of(bytes, at, self.sieve);
-        let usable = block.complete(bytes, at);
+        let known = block.complete(bytes, at, classes);
+        let usable = block.usable(known, at + known == bytes.len());
         let before = self.before;
         let other = !(block.letters | block.numbers | block.spaces);
         let first = |class: u64, before: u64| class & !(class << 1 | before);
@@ -101,7 +152,48 @@ impl<'t> Cuts<'t> {
         if at == 0 {
             starts &= !1;
         }
-        ends.extend(bits(starts).map(|start| at + start));
+        starts
+    }
+
+    /// The same for patterns of cl100k's kind.
+    #[inline(always)]
+    fn word_block(&mut self, words: Words, classes: &[u8]) -> u64 {
+        let (bytes, at) = (self.text.as_bytes(), self.at);
+        // The first, with which the last block ended; at the beginning of the text it ends nothing.
+        let begin = u64::from(at > 0);
+        let mut block = Block::default();
+        if at >= self.singly {
+            block = Block::of(bytes, at, self.sieve);
+            if words.cased && block.leads != 0 {
+                self.singly = at + block.leads.ilog2() as usize + 1;
+            }
+        }
+        if at < self.singly {
+            self.at = self.pattern.end(self.text, at).max(at + 1);
+            return begin;
+        }
+        let known = block.complete(bytes, at, classes);
+        let end = at + known;
+        let ends = end == bytes.len();
+        let mut starts = words.starts(&block, known, ends, bytes.get(at..).unwrap_or_default());
+        self.at = end;
+        let apostrophes = if words.cased { block.letters << 1 } else { starts };
+        for apostrophe in bits(if words.contractions { block.apostrophes & apostrophes } else { 0 }) {
+            let scan = Scan::<0, 0> { bytes, classes: &[] };
+            if let Some(end) = scan.contraction(at + apostrophe, true) {
+                // It ends the word before it, or is a pretoken itself.
+                let before = (1 << apostrophe) - 1;
+                starts &= if words.cased { before } else { before << 1 | 1 };
+                self.at = end;
+                return starts & !1 | begin;
+            }
+        }
+        if !ends {
+            let last = starts.ilog2();
+            starts &= !(1 << last);
+            self.at = if last > 0 { at + last as usize } else { self.pattern.end(self.text, at).max(at + 1) };
+        }
+        starts & !1 | begin
     }
 }
 
@@ -120,13 +212,15 @@ impl Usable {
 }
 
 impl Block {
-    /// Finds the classes of characters beyond ASCII, and how many bytes are whole characters behind which it is known what
-    /// follows.
-    fn complete(&mut self, bytes: &[u8], at: usize) -> Usable {
+    /// Finds the classes of characters beyond ASCII; gives how many bytes are whole characters of the text.
+    #[inline(always)]
+    fn complete(&mut self, bytes: &[u8], at: usize, classes: &[u8]) -> usize {
         let size = (bytes.len() - at).min(SIZE);
-        let ends = at + size == bytes.len();
         let mut known = size;
-        for lead in bits(self.leads) {
+        // Ideographs whole in the block are letters, without asking.
+        let ideographs = self.ideographs & (u64::MAX >> 2);
+        self.letters |= ideographs | ideographs << 1 | ideographs << 2;
+        for lead in bits(self.leads & !ideographs) {
             let first = bytes.get(at + lead).copied().unwrap_or(0);
             let (code, length) = decode(bytes, at + lead, first);
             if lead + length > SIZE {
@@ -134,7 +228,7 @@ impl Block {
                 break;
             }
             let span = (u64::MAX >> (SIZE - length)) << lead;
-            let class = super::CLASSES.get(code as usize).copied().unwrap_or(0);
+            let class = classes.get(code as usize).copied().unwrap_or(0);
             if class & L != 0 {
                 self.letters |= span;
             } else if class & N != 0 {
@@ -144,12 +238,18 @@ impl Block {
                 self.wide_spaces |= 1 << lead;
             }
         }
+        known
+    }
+
+    /// How many of the `known` bytes are decided: it is known what follows them. Behind them the text `ends` or not.
+    #[inline(always)]
+    fn usable(&mut self, known: usize, ends: bool) -> Usable {
         if ends {
             // What follows the end is as a space: it leaves nothing to it.
-            if size < SIZE {
-                self.spaces |= u64::MAX << size;
+            if known < SIZE {
+                self.spaces |= u64::MAX << known;
             }
-            return Usable(size);
+            return Usable(known);
         }
         // The last character tells what follows the one before.
         let starts = !self.inner & (u64::MAX >> (SIZE - known));
@@ -159,7 +259,7 @@ impl Block {
 
 /// The positions of the bits that are set, ascending.
 #[inline(always)]
-fn bits(mut word: u64) -> impl Iterator<Item = usize> {
+pub fn bits(mut word: u64) -> impl Iterator<Item = usize> {
     std::iter::from_fn(move || {
         let at = word.trailing_zeros() as usize;
         (word != 0).then(|| {
@@ -167,4 +267,42 @@ fn bits(mut word: u64) -> impl Iterator<Item = usize> {
             at
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+        #[test]
+        fn blocks_cut_where_one_by_one_does(text in prop_oneof![
+            "([a-zA-Z]{1,9}|[ \t]{1,3}|[\r\n]{1,2}|[0-9]{1,7}|[!-/]{1,3}|'[a-zA-Zſ]{1,2}|[ \r\n/]{1,70}|a{60,70}){0,60}",
+            "([a-zA-Zàéß]{1,9}|[ \u{a0}\u{3000}\u{2003}\n]{1,3}|[٣½0-9]{1,7}|[…、。!'/]{1,3}|[一-龥ぁ-ヶ]{1,9}|[а-я]{1,9}|e\u{301}|[\u{1f300}-\u{1f5ff}]){0,60}",
+        ]) {
+            let patterns = [
+                Pattern::Gpt2,
+                Pattern::Cl100k { digits: 3 },
+                Pattern::Cl100k { digits: 1 },
+                Pattern::O200k,
+                Pattern::Tekken,
+            ];
+            for pattern in patterns {
+                let (mut one_by_one, mut at) = (Vec::new(), 0);
+                while at < text.len() {
+                    at = pattern.end(&text, at);
+                    one_by_one.push(at);
+                }
+                for sieve in [Sieve::Plain, Sieve::best()] {
+                    let (mut cuts, mut ends, mut all) = (Cuts::new(pattern, &text), Vec::new(), Vec::<usize>::new());
+                    cuts.sieve = sieve;
+                    while cuts.next(&mut ends) {
+                        all.extend(&ends);
+                    }
+                    prop_assert_eq!(&all, &one_by_one, "{:?}", pattern);
+                }
+            }
+        }
+    }
 }

@@ -2,10 +2,13 @@
 
 mod blocks;
 mod cuts;
+mod words;
 
 use std::sync::LazyLock;
 
-pub use cuts::Cuts;
+#[cfg(target_arch = "x86_64")]
+pub use blocks::fast;
+pub use cuts::{Cuts, bits};
 
 /// A pattern that is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +22,8 @@ pub enum Pattern {
     },
     /// o200k's (GPT-4o, gpt-oss): words begin where lower case turns to upper case.
     O200k,
+    /// Mistral's Tekken: o200k's with single digits and without contractions.
+    Tekken,
     /// DeepSeek-V3's three patterns, one after another: digits by three, runs of Chinese and kana, the rest.
     DeepSeek,
     /// StarCoder's: every digit alone, the rest as GPT-2 does.
@@ -30,6 +35,7 @@ const CL100K: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{
 const QWEN2: &str =
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 const O200K: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+const TEKKEN: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 /// DeepSeek-V3's, in order.
 pub const DEEPSEEK: [&str; 3] = [
     r"\p{N}{1,3}",
@@ -47,6 +53,7 @@ impl Pattern {
             [one] if *one == CL100K => Some(Self::Cl100k { digits: 3 }),
             [one] if *one == QWEN2 => Some(Self::Cl100k { digits: 1 }),
             [one] if *one == O200K => Some(Self::O200k),
+            [one] if *one == TEKKEN => Some(Self::Tekken),
             all if *all == DEEPSEEK => Some(Self::DeepSeek),
             _ => None,
         }
@@ -59,6 +66,7 @@ impl Pattern {
             Self::Cl100k { digits: 1 } => "qwen2",
             Self::Cl100k { .. } => "cl100k",
             Self::O200k => "o200k",
+            Self::Tekken => "tekken",
             Self::DeepSeek => "deepseek",
             Self::StarCoder => "starcoder",
         }
@@ -71,6 +79,7 @@ impl Pattern {
             Self::Cl100k { digits: 1 } => Some(QWEN2),
             Self::Cl100k { .. } => Some(CL100K),
             Self::O200k => Some(O200K),
+            Self::Tekken => Some(TEKKEN),
             Self::DeepSeek | Self::StarCoder => None,
         }
     }
@@ -83,7 +92,8 @@ impl Pattern {
         match self {
             Self::Gpt2 => scan.gpt2(at),
             Self::Cl100k { digits } => scan.cl100k(at, digits),
-            Self::O200k => scan.o200k(at),
+            Self::O200k => scan.cased_words(at, 3, true),
+            Self::Tekken => scan.cased_words(at, 1, false),
             Self::DeepSeek => match scan.class(at).0 {
                 class if class & N != 0 => scan.digits(at, 3),
                 class if class & CJK != 0 => Scan::<0, CJK> { bytes, classes }.deepseek(at),
@@ -298,10 +308,11 @@ impl<const STOP: u8, const KEEP: u8> Scan<'_, STOP, KEEP> {
         self.rest(at, false)
     }
 
-    fn o200k(&self, at: usize) -> usize {
+    /// o200k's pattern, or Tekken's: digits in groups of at most so many, words with their contractions or not.
+    fn cased_words(&self, at: usize, digits: usize, contractions: bool) -> usize {
         let (class, length) = self.class(at);
         if class & N != 0 {
-            return self.digits(at, 3);
+            return self.digits(at, digits);
         }
         let after = at + length;
         let leads = class & L == 0 && !matches!(self.byte(at), b'\r' | b'\n');
@@ -312,7 +323,7 @@ impl<const STOP: u8, const KEEP: u8> Scan<'_, STOP, KEEP> {
             upper.or_else(|| Some(self.run(at, UPPER)).filter(|&end| end > at))
         });
         match word {
-            Some(end) => self.contraction(end, true).unwrap_or(end),
+            Some(end) => contractions.then(|| self.contraction(end, true)).flatten().unwrap_or(end),
             None => self.rest(at, true),
         }
     }

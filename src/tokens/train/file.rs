@@ -65,7 +65,7 @@ pub fn pre_tokenizer(pattern: Pattern) -> Value {
         Pattern::Gpt2 => bytes(true),
         Pattern::StarCoder => sequence(vec![json!({ "type": "Digits", "individual_digits": true }), bytes(true)]),
         Pattern::DeepSeek => sequence(DEEPSEEK.iter().map(|r| split(r)).chain([bytes(false)]).collect()),
-        Pattern::Cl100k { .. } | Pattern::O200k => {
+        Pattern::Cl100k { .. } | Pattern::O200k | Pattern::Tekken => {
             sequence(vec![split(pattern.regex().unwrap_or_default()), bytes(false)])
         }
     }
