@@ -79,8 +79,10 @@ impl Ranks {
                 merges.push([text(left), text(right)]);
             }
         }
-        let vocab: serde_json::Map<String, serde_json::Value> =
+        let mut vocab: serde_json::Map<String, serde_json::Value> =
             self.tokens.iter().map(|(bytes, rank)| (text(bytes), (*rank).into())).collect();
+        // The library numbers added tokens one after another, unless the vocabulary has them: there may be gaps before them.
+        vocab.extend(self.special.iter().map(|(token, id)| ((*token).to_owned(), (*id).into())));
         let added = self.special.iter().map(|(token, id)| {
             serde_json::json!({ "id": id, "content": token, "single_word": false, "lstrip": false, "rstrip": false,
                 "normalized": false, "special": true })

@@ -411,6 +411,18 @@ mod tests {
             assert_eq!(all[0], all[1]);
             assert_eq!(all[0], all[2]);
         }
+        // As many tokens as p50k has, which leaves a gap for its special token.
+        use base64::Engine as _;
+        lines.extend((0..24u8).map(|n| {
+            let token = base64::engine::general_purpose::STANDARD.encode([0xf5, n]);
+            format!("{token} {}", 50_257 + u32::from(n))
+        }));
+        std::fs::write(&ranks, lines.join("\n")).unwrap();
+        for tokenizer in [Tokenizer::load(&ranks, true).unwrap(), Tokenizer::oracle(&ranks, true).unwrap()] {
+            let mut ids = Vec::new();
+            assert!(tokenizer.encoder().encode_into("a<|endoftext|>", &mut ids));
+            assert_eq!(ids, [64, 50_256]);
+        }
     }
 
     #[test]

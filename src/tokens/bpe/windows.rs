@@ -14,7 +14,7 @@ use crate::tokens::pretoken::bits;
 const SIDE: usize = 4;
 /// Bytes of each, and from the beginning of one to that of the next.
 const WINDOW: usize = 64;
-const STRIDE: usize = 48;
+const STRIDE: usize = 40;
 /// Bytes of all of them.
 const GROUP: usize = STRIDE * (SIDE - 1) + WINDOW;
 /// Bytes of a window for longer tokens, and of the first of those that are merged with a heap, where not even that will do.
@@ -141,7 +141,7 @@ fn stitched(rooms: &[Room<1>; SIDE], from: [usize; SIDE]) -> impl Iterator<Item 
     })
 }
 
-/// Takes tokens of a window: all if it is the last, otherwise those that end an eighth before its end.
+/// Takes tokens of a window: all if it is the last, otherwise those that end an eighth before its end, 16 bytes at least.
 fn take(
     mut tokens: impl Iterator<Item = (usize, u32)>,
     window: &[u8],
@@ -153,7 +153,7 @@ fn take(
     if expected.is_some_and(|expected| expected != id) {
         return Taken::Other;
     }
-    let limit = window.len() - window.len() / 8;
+    let limit = window.len().saturating_sub((window.len() / 8).max(16));
     let mut taken = Place::default();
     for place in out {
         let next = tokens.next();
