@@ -14,6 +14,30 @@ pub struct Rules {
     measures: &'static [&'static str],
     fields: Vec<Field<f64>>,
     rules: Vec<Rule>,
+    precision: Precision,
+}
+
+/// How exactly an implementation holds its numbers and limits.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Precision {
+    /// In 64 bits.
+    #[default]
+    Double,
+    /// In 32 bits.
+    Single,
+    /// In 64 bits, rounded to five decimals before they are held against a limit.
+    FiveDecimals,
+}
+
+impl Precision {
+    fn held(self, number: f64) -> f64 {
+        match self {
+            Self::Double => number,
+            Self::Single => f64::from(number as f32),
+            // The decimal expansion is exact, and so is rounding it: Python's `round`.
+            Self::FiveDecimals => format!("{number:.5}").parse().unwrap_or(number),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -72,7 +96,7 @@ impl Rules {
                 fields.push(cx.writes(&format!("{}.{name}", cx.label))?);
             }
         }
-        Ok(Self { measures, fields, rules: Vec::new() })
+        Ok(Self { measures, fields, rules: Vec::new(), precision: Precision::Double })
     }
 
     /// Drops because of `reason` where `measure` is below `limit`.
@@ -89,6 +113,22 @@ impl Rules {
         // A name that is not measured is found by `checked`.
         let measure = self.measures.iter().position(|m| *m == measure).unwrap_or(usize::MAX);
         self.rules.extend(limit.map(|limit| Rule { measure, reason, side, limit }));
+        self
+    }
+
+    /// Tries the rules in the order of `measures`; rules of one measure keep theirs, and those of none of them come last.
+    pub fn in_order(mut self, measures: &[&str]) -> Self {
+        let of = |rule: &Rule| self.measures.get(rule.measure).copied().unwrap_or_default();
+        self.rules.sort_by_key(|rule| measures.iter().position(|m| *m == of(rule)).unwrap_or(usize::MAX));
+        self
+    }
+
+    /// Holds numbers and limits as exactly as asked for. Comes after the rules.
+    pub fn precision(mut self, precision: Precision) -> Self {
+        self.precision = precision;
+        for rule in &mut self.rules {
+            rule.limit = if precision == Precision::Single { precision.held(rule.limit) } else { rule.limit };
+        }
         self
     }
 
@@ -126,10 +166,10 @@ impl Rules {
     pub fn judge(&self, doc: &mut Document, numbers: &[f64]) -> Verdict {
         debug_assert_eq!(numbers.len(), self.measures.len());
         for (field, number) in self.fields.iter().zip(numbers) {
-            doc.set(*field, *number);
+            doc.set(*field, self.precision.held(*number));
         }
         for rule in &self.rules {
-            let number = numbers.get(rule.measure).copied().unwrap_or(f64::NAN);
+            let number = self.precision.held(numbers.get(rule.measure).copied().unwrap_or(f64::NAN));
             if rule.fails(number) {
                 return Verdict::drop_by(rule.reason, number, rule.limit);
             }
@@ -176,6 +216,26 @@ mod tests {
         assert_eq!(judge(1.0), Verdict::drop_by("too_small", 1.0, 2.0));
         assert_eq!(judge(5.0), Verdict::drop_by("too_large", 5.0, 4.0));
         assert_eq!((judge(2.0), judge(4.0), judge(f64::NAN)), (Verdict::Keep, Verdict::Keep, Verdict::Keep));
+    }
+
+    #[test]
+    fn numbers_are_held_as_exactly_as_asked_for_and_rules_tried_in_any_order() {
+        let judge = |precision, limit, size| {
+            let rules = rules(false, None, Some(limit)).0.unwrap().precision(precision);
+            rules.judge(&mut testing::doc("web", 0, ""), &[0.0, size]).keeps()
+        };
+        let above = 0.200_000_000_1;
+        let kept = [Precision::Double, Precision::Single, Precision::FiveDecimals].map(|p| judge(p, 0.2, above));
+        assert_eq!(kept, [false, true, true]);
+        assert!(!judge(Precision::Single, 0.2, 0.200_001) && judge(Precision::FiveDecimals, 0.2, 0.200_004_9));
+        assert!(!judge(Precision::FiveDecimals, 0.2, 0.200_005_1));
+        let (mut table, mut scope) = (FieldTable::default(), Scope::default());
+        let mut cx = Build::new("mine", "web", &mut table, &mut scope);
+        let rules = Rules::over(&["weight", "size"], &mut cx).unwrap();
+        let rules = rules.at_most("weight", "too_large", Some(1u64)).at_least("size", "too_small", Some(1u64));
+        let said = |rules: &Rules| rules.judge(&mut testing::doc("web", 0, ""), &[2.0, 0.0]);
+        assert_eq!(said(&rules), Verdict::drop_by("too_large", 2.0, 1.0));
+        assert_eq!(said(&rules.in_order(&["size", "weight"])), Verdict::drop_by("too_small", 0.0, 1.0));
     }
 
     #[test]

@@ -217,6 +217,58 @@ impl JsonSchema for Fraction {
     }
 }
 
+/// A setting whose default depends on another one: left out, or given, where `null` switches the rule off.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub enum Given<T> {
+    /// Left out.
+    #[default]
+    Not,
+    /// Given.
+    As(Option<T>),
+}
+
+impl<T> Given<T> {
+    /// What is given, or else `default`.
+    pub fn or(self, default: Option<T>) -> Option<T> {
+        match self {
+            Self::Not => default,
+            Self::As(value) => value,
+        }
+    }
+
+    /// Whether it is left out, and is not written.
+    pub fn is_not(&self) -> bool {
+        matches!(self, Self::Not)
+    }
+}
+
+impl<T: Serialize> Serialize for Given<T> {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Not | Self::As(None) => s.serialize_none(),
+            Self::As(Some(value)) => value.serialize(s),
+        }
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Given<T> {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        Option::deserialize(d).map(Self::As)
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for Given<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        Option::<T>::schema_name()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        Option::<T>::json_schema(generator)
+    }
+}
+
 /// What is judged: the document, or each of its parts, of which those that fail are taken out.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -233,6 +285,21 @@ pub enum Level {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_left_out_is_not_what_is_null() {
+        #[derive(Serialize, Deserialize, Default)]
+        #[serde(default)]
+        struct Limits {
+            #[serde(skip_serializing_if = "Given::is_not")]
+            most: Given<Fraction>,
+        }
+        for (written, means) in [("{}", Some(0.5)), (r#"{"most":null}"#, None), (r#"{"most":0.25}"#, Some(0.25))] {
+            let limits: Limits = serde_json::from_str(written).unwrap();
+            assert_eq!(serde_json::to_string(&limits).unwrap(), written);
+            assert_eq!(limits.most.or(Some(Fraction(0.5))).map(|f| f.0), means);
+        }
+    }
 
     #[test]
     fn sizes_and_shares_read_as_people_write_them() {

@@ -18,6 +18,7 @@ mod models;
 mod moving;
 mod place;
 mod presets;
+mod profiles;
 mod quality;
 mod redact;
 mod repeats;

@@ -24,11 +24,36 @@ fn needed(preset: &str) -> Vec<String> {
         .collect()
 }
 
+/// What `compat` may be in `preset`, as the comment above it says; one run without it if it is no variable.
+fn profiles(preset: &str) -> Vec<Option<String>> {
+    let Some((before, _)) = preset.split_once("\n  compat: ") else { return vec![None] };
+    let comment = before.rsplit('\n').next().unwrap_or_default();
+    comment.split('`').skip(1).step_by(2).map(|name| Some(name.to_owned())).collect()
+}
+
+/// The preset's account on the fixtures.
+fn run(name: &str, path: &std::path::Path, with: &str) -> Tally {
+    let place = Place::new();
+    // What a preset's documents are: source files, or pages.
+    let (reader, file) =
+        if CODE.contains(&name) { ("code", "code/lodash.tar.gz") } else { ("wet", "web/pages.warc.wet.gz") };
+    let pipeline = format!(
+        "name: p\nread: {{ {reader}: {} }}\nsteps: [{{ use: {}, with: {{ {with} }} }}]\nwrite: {{ jsonl: {{ dir: out, compression: none }} }}\n",
+        repository().join("fixtures").join(file).display(),
+        path.display()
+    );
+    place.write("p.yaml", pipeline);
+    let account = place.tamis(&["run", "p.yaml", "--json"]).done().json();
+    place.assert_balanced("runs/p");
+    serde_json::from_value(account["tally"].clone()).unwrap()
+}
+
 #[test]
 fn every_preset_runs_on_the_fixtures_and_accounts_for_them() {
     let root = repository();
     let presets = files(&root.join("pipelines/presets"));
     assert!(presets.len() >= 5);
+    let mut said = std::collections::BTreeMap::new();
     for path in presets {
         let preset = std::fs::read_to_string(&path).unwrap();
         let name = path.file_stem().unwrap().to_str().unwrap();
@@ -42,19 +67,18 @@ fn every_preset_runs_on_the_fixtures_and_accounts_for_them() {
                 format!("{var}: {}, ", root.join("fixtures").join(file).display())
             })
             .collect();
-        let place = Place::new();
-        // What a preset's documents are: source files, or pages.
-        let (reader, file) =
-            if CODE.contains(&name) { ("code", "code/lodash.tar.gz") } else { ("wet", "web/pages.warc.wet.gz") };
-        let pipeline = format!(
-            "name: p\nread: {{ {reader}: {} }}\nsteps: [{{ use: {}, with: {{ {with} }} }}]\nwrite: {{ jsonl: {{ dir: out, compression: none }} }}\n",
-            root.join("fixtures").join(file).display(),
-            path.display()
-        );
-        place.write("p.yaml", pipeline);
-        let account = place.tamis(&["run", "p.yaml", "--json"]).done().json();
-        place.assert_balanced("runs/p");
-        let tally: Tally = serde_json::from_value(account["tally"].clone()).unwrap();
-        assert!(tally.kept > 0 && tally.dropped > 0, "{name} keeps {} and drops {}", tally.kept, tally.dropped);
+        let profiles = profiles(&preset);
+        assert!(!profiles.is_empty(), "{name} does not say what `compat` may be");
+        for profile in profiles {
+            let compat = profile.as_ref().map(|p| format!("compat: {p}, ")).unwrap_or_default();
+            let tally = run(name, &path, &format!("{with}{compat}"));
+            let which = format!("{name} {}", profile.unwrap_or_default());
+            assert!(tally.kept > 0 && tally.dropped > 0, "{which} keeps {} and drops {}", tally.kept, tally.dropped);
+            said.insert(which, format!("{:?}", tally.steps));
+        }
+    }
+    // A profile that changes nothing was not passed on.
+    for (one, other) in [("gopher paper", "gopher dolma"), ("c4 paper", "c4 dolma"), ("dclm dclm", "dclm datamap")] {
+        assert_ne!(said[one], said[other], "{other}");
     }
 }

@@ -2,19 +2,21 @@
 //! limits; measuring knows no limit and keeps nothing of a document but scratch memory.
 
 mod page;
+mod profile;
 mod prose;
 mod repetition;
 mod seen;
 
 pub use page::{Page, PageMeasure};
+pub use profile::{Profile, Ways, ways};
 pub use prose::{Prose, ProseMeasure, StopWords};
-pub use repetition::{Grams, Repetition, Repetitions};
+pub use repetition::{Grams, Repetition, Repetitions, Shares};
 pub use seen::Duplicates;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Whose decisions a filter repeats, where implementations of one paper differ.
+/// Whose decisions a filter repeats that one other implementation has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Compat {

@@ -4,11 +4,13 @@
 //! below 2^-30 even at 2^17 words). An n-gram can only repeat where its shorter ones do, so that of all but the shortest few are
 //! looked up.
 
-use super::Compat;
+use super::profile::{Pieces as Cut, Repeated, RepetitionWay, Top, Whole};
 use super::seen::{Duplicates, Seen};
+use super::{Profile, ways};
 use crate::doc::{Span, Text, Words};
 use crate::sketch::hash;
 use crate::text::chars;
+use crate::text::words::is_lettered;
 
 /// Which n-grams are measured.
 #[derive(Debug, Clone, Default)]
@@ -19,7 +21,8 @@ pub struct Grams {
     pub repeated: Vec<usize>,
 }
 
-/// Characters in repetitions, each as a share of all characters of the text; one number for each length of [`Grams`].
+/// Characters in repetitions, each as a share of all characters (or of what the profile takes for all); one number for each
+/// length of [`Grams`].
 #[derive(Debug, Clone, Default)]
 pub struct Repetition {
     /// The most frequent n-gram, as often as it occurs, spaces between its words included.
@@ -28,13 +31,21 @@ pub struct Repetition {
     pub repeated: Vec<f64>,
 }
 
+/// Repeated lines or paragraphs as shares; NaN if the profile does not measure them.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Shares {
+    /// Of all pieces.
+    pub pieces: f64,
+    /// Of all characters.
+    pub chars: f64,
+}
+
 /// Measures repetitions; keeps its memory between documents.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Repetitions {
     words: Words,
-    /// datatrove compares repeated n-grams as their words without separator, and counts a top n-gram that occurs but once.
-    compat: Option<Compat>,
-    seen: Seen,
+    way: &'static RepetitionWay,
+    seen: [Seen; 2],
     counts: Counts,
     tokens: Tokens,
     /// For every n-gram of the length looked at last, whether it may occur twice.
@@ -42,45 +53,109 @@ pub struct Repetitions {
 }
 
 impl Repetitions {
-    /// Words found the way asked for.
-    pub fn new(words: Words, compat: Option<Compat>) -> Self {
-        Self { words, compat, ..Self::default() }
+    /// Words found the way asked for, measured as `profile` does.
+    pub fn new(words: Words, profile: Option<Profile>) -> Self {
+        Self {
+            words,
+            way: &ways(profile).repetition,
+            seen: Default::default(),
+            counts: Counts::default(),
+            tokens: Tokens::default(),
+            candidates: Vec::new(),
+        }
     }
 
-    /// Duplicates among paragraphs: what blank lines part, of the text without the whitespace around it.
-    pub fn paragraphs(&mut self, text: &Text) -> Duplicates {
+    /// Repeated paragraphs: what blank lines part, of the text without the whitespace around it.
+    pub fn paragraphs(&mut self, text: &Text) -> Shares {
+        let Some(cut) = self.way.paragraphs else { return Shares { pieces: f64::NAN, chars: f64::NAN } };
         let all = text.as_str();
-        let start = all.len() - all.trim_start_matches(chars::is_space).len();
-        let end = start + chars::strip(all).len();
-        let pieces = Pieces { text: all, at: start, end, newlines: 2, done: false };
-        Duplicates::among(&mut self.seen, text, pieces)
+        let (start, end) = match cut {
+            Cut::Runs | Cut::RunsAndEnds => trimmed(all, (0, all.len() as u32)),
+            _ => (0, all.len() as u32),
+        };
+        self.shares(text, cut, 2, (start as usize, end as usize))
     }
 
-    /// Duplicates among lines that are not empty. datatrove counts the empty pieces before a leading and behind a trailing line
-    /// feed as lines.
-    pub fn lines(&mut self, text: &Text) -> Duplicates {
-        let pieces = Pieces { text: text.as_str(), at: 0, end: text.len(), newlines: 1, done: false };
-        let compat = self.compat.is_some();
-        Duplicates::among(&mut self.seen, text, pieces.filter(|piece| compat || piece.0 < piece.1))
+    /// Repeated lines: those that are not empty. datatrove counts the empty pieces before a leading and behind a trailing line feed
+    /// as lines, Dolma every empty line.
+    pub fn lines(&mut self, text: &Text) -> Shares {
+        self.shares(text, self.way.lines, 1, (0, text.len()))
+    }
+
+    /// Shares of repeated pieces of what is between `ends`, cut at `newlines` line feeds.
+    fn shares(&mut self, text: &Text, cut: Cut, newlines: usize, ends: (usize, usize)) -> Shares {
+        let all = text.as_str();
+        let runs = || Pieces { text: all, at: ends.0, end: ends.1, newlines, done: false };
+        let filled = |span: &Span| span.0 < span.1;
+        match cut {
+            Cut::Runs => self.count(text, runs().filter(filled)),
+            Cut::RunsAndEnds => self.count(text, runs()),
+            Cut::Raw => self.count(text, split(all, newlines)),
+            Cut::RawFilled => self.count(text, split(all, newlines).filter(filled)),
+            Cut::Stripped => self.count(text, split(all, newlines).map(|span| trimmed(all, span)).filter(filled)),
+        }
+    }
+
+    fn count(&mut self, text: &Text, spans: impl Iterator<Item = Span>) -> Shares {
+        let way = self.way;
+        let mut all = 0;
+        let length = |piece: &str| if way.bytes { piece.len() } else { chars::count(piece) };
+        let spans = spans.inspect(|span| {
+            if way.pieces_of == Whole::Pieces {
+                all += length(text.at(*span));
+            }
+        });
+        let [once, twice] = &mut self.seen;
+        let found = if way.every {
+            Duplicates::every([once, twice], text, spans, length)
+        } else {
+            Duplicates::among(once, text, spans)
+        };
+        if found.pieces == 0 {
+            return Shares { pieces: way.of_nothing, chars: way.of_nothing };
+        }
+        let whole = match way.pieces_of {
+            Whole::Text => text.chars(),
+            Whole::Pieces => all,
+            Whole::Words => text.words_by(self.words).iter().map(|word| length(text.at(*word))).sum(),
+        };
+        Shares { pieces: found.repeated as f64 / found.pieces as f64, chars: found.chars as f64 / whole.max(1) as f64 }
     }
 
     /// Measures the n-grams asked for.
     pub fn grams(&mut self, text: &Text, grams: &Grams, found: &mut Repetition) {
-        let chars = text.chars().max(1) as f64;
-        self.tokens.load(text, text.words_by(self.words), self.compat.is_some());
+        self.tokens.load(text, text.words_by(self.words), self.way);
         let all = self.tokens.len();
+        let whole = match self.way.grams_of {
+            Whole::Text => text.chars(),
+            Whole::Pieces | Whole::Words => self.tokens.chars(0, all),
+        };
+        let share = |part: usize, whole: usize| part as f64 / whole.max(1) as f64;
         self.candidates.clear();
         self.candidates.resize(all, true);
         let mut length = 1;
         found.top.clear();
         for &n in &grams.top {
-            found.top.push(self.top(n, length) as f64 / chars);
+            found.top.push(share(self.top(n, length), whole));
             length = n;
         }
         found.repeated.clear();
         for &n in &grams.repeated {
-            let repeated = if self.compat.is_some() { self.repeated_joined(n) } else { self.repeated(n, length) };
-            found.repeated.push(repeated as f64 / chars);
+            found.repeated.push(match self.way.repeated {
+                Repeated::Later => share(self.repeated(n, length), whole),
+                Repeated::LaterJoined => share(self.repeated_joined(n), whole),
+                Repeated::OfGrams => {
+                    let (repeated, all) = self.of_grams(n, length);
+                    share(repeated, all)
+                }
+                Repeated::Covered => {
+                    self.tally(n, length);
+                    share(self.covered(n, |counts, at| counts.at(at).is_some_and(|count| count.0 > 1)), whole)
+                }
+            });
+            if matches!(self.way.repeated, Repeated::OfGrams | Repeated::Covered) {
+                length = n;
+            }
         }
     }
 
@@ -91,14 +166,14 @@ impl Repetitions {
         may(at) && (n <= length || may(at + n - length))
     }
 
-    /// Characters of the most frequent n-gram times its count; of equally frequent ones the first. Leaves in `candidates` which
-    /// n-grams occur twice, from those of `length`.
-    fn top(&mut self, n: usize, length: usize) -> usize {
+    /// Counts the n-grams, of which those of `length` tell which may occur twice, and leaves in `candidates` which do; where the last
+    /// begins, if there is one.
+    fn tally(&mut self, n: usize, length: usize) -> Option<usize> {
+        self.counts.start(self.tokens.len());
         let Some(last) = self.tokens.len().checked_sub(n) else {
             self.candidates.fill(false);
-            return 0;
+            return None;
         };
-        self.counts.start(last + 1);
         for at in 0..=last {
             let slot = if self.may_repeat(at, n, length) { self.counts.add(self.tokens.gram(at, n), at) } else { NONE };
             self.counts.of.push(slot);
@@ -110,21 +185,65 @@ impl Repetitions {
             }
         }
         self.candidates.truncate(last + 1);
-        let best = self.counts.most();
-        match (best, self.compat) {
-            (Some((count, first)), _) if count > 1 => (self.tokens.chars(first, n) + n - 1) * count,
-            (_, Some(Compat::Datatrove)) => self.tokens.chars(0, n) + n - 1,
-            _ => 0,
+        Some(last)
+    }
+
+    /// Characters of the most frequent n-gram, as the profile has it.
+    fn top(&mut self, n: usize, length: usize) -> usize {
+        let Some(last) = self.tally(n, length) else { return 0 };
+        let best = self.counts.most().filter(|best| best.0 > 1);
+        match (&self.way.top, best) {
+            (Top::First { spaces, .. }, Some((count, first))) => {
+                (self.tokens.chars(first, n) + if *spaces { n - 1 } else { 0 }) * count
+            }
+            (Top::First { spaces, once: true }, None) => self.tokens.chars(0, n) + if *spaces { n - 1 } else { 0 },
+            (Top::Longest, Some((count, _))) => count * self.longest(n, last, count).0,
+            (Top::Covered, Some((count, _))) => {
+                let place = self.longest(n, last, count).1;
+                let slot = self.counts.of.get(place).copied();
+                self.covered(n, |counts, at| counts.of.get(at).copied() == slot)
+            }
+            (_, None) => 0,
         }
+    }
+
+    /// Characters of the longest of the n-grams that occur `count` times, and where the first such begins.
+    fn longest(&self, n: usize, last: usize, count: usize) -> (usize, usize) {
+        let places = (0..=last).filter(|at| self.counts.at(*at).is_some_and(|c| c.0 as usize == count));
+        let longest = places.map(|at| (self.tokens.chars(at, n), std::cmp::Reverse(at))).max();
+        longest.map_or((0, 0), |(chars, place)| (chars, place.0))
+    }
+
+    /// Characters of the words that n-grams cover which begin where `here` says, each word once.
+    fn covered(&self, n: usize, here: impl Fn(&Counts, usize) -> bool) -> usize {
+        let (mut covered, mut chars) = (0, 0);
+        for at in (0..self.counts.of.len()).filter(|at| here(&self.counts, *at)) {
+            let from = at.max(covered);
+            chars += self.tokens.chars(from, at + n - from);
+            covered = at + n;
+        }
+        chars
+    }
+
+    /// Characters of n-grams that occur more than once, and of all, as often as they occur.
+    fn of_grams(&mut self, n: usize, length: usize) -> (usize, usize) {
+        let Some(last) = self.tally(n, length) else { return (0, 0) };
+        let (mut repeated, mut all) = (0, 0);
+        for at in 0..=last {
+            let chars = self.tokens.chars(at, n);
+            all += chars;
+            repeated += if self.candidates.get(at) == Some(&true) { chars } else { 0 };
+        }
+        (repeated, all)
     }
 
     /// Characters in n-grams that occurred before, none counted twice. `candidates` are of `length`.
     fn repeated(&mut self, n: usize, length: usize) -> usize {
         let Some(last) = self.tokens.len().checked_sub(n) else { return 0 };
-        self.seen.start(64);
+        self.seen[0].start(64);
         let (mut at, mut chars) = (0, 0);
         while at <= last {
-            if self.may_repeat(at, n, length) && self.seen.again(self.tokens.gram(at, n)) {
+            if self.may_repeat(at, n, length) && self.seen[0].again(self.tokens.gram(at, n)) {
                 chars += self.tokens.chars(at, n);
                 at += n;
             } else {
@@ -137,10 +256,10 @@ impl Repetitions {
     /// The same, of words joined without separator.
     fn repeated_joined(&mut self, n: usize) -> usize {
         let Some(last) = self.tokens.len().checked_sub(n) else { return 0 };
-        self.seen.start(last + 1);
+        self.seen[0].start(last + 1);
         let (mut at, mut chars) = (0, 0);
         while at <= last {
-            if self.seen.again(self.tokens.joined(at, n)) {
+            if self.seen[0].again(self.tokens.joined(at, n)) {
                 chars += self.tokens.chars(at, n);
                 at += n;
             } else {
@@ -149,6 +268,23 @@ impl Repetitions {
         }
         chars
     }
+}
+
+/// What exactly so many line feeds part (Python's `str.split`).
+fn split(text: &str, newlines: usize) -> impl Iterator<Item = Span> {
+    let mut at = 0;
+    text.split(if newlines > 1 { "\n\n" } else { "\n" }).map(move |piece| {
+        let start = at;
+        at += piece.len() + newlines;
+        (start as u32, (start + piece.len()) as u32)
+    })
+}
+
+/// The span without the whitespace around it.
+fn trimmed(text: &str, (start, end): Span) -> Span {
+    let piece = text.get(start as usize..end as usize).unwrap_or_default();
+    let start = end - piece.trim_start_matches(chars::is_space).len() as u32;
+    (start, start + chars::strip(piece).len() as u32)
 }
 
 /// Pieces of a text parted by `newlines` or more line feeds, the empty ones at its ends included (Python's `re.split`).
@@ -190,7 +326,7 @@ struct Tokens {
     polynomial: Vec<u64>,
     /// Of the bytes of the words before each: a polynomial modulo 2^61 - 1. Empty if joined words are not asked for.
     joined: Vec<u64>,
-    /// Bytes and characters in the words before each.
+    /// Bytes in the words before each, and characters, or bytes as well if the profile counts them.
     bytes: Vec<u64>,
     chars: Vec<u64>,
 }
@@ -211,19 +347,19 @@ const fn powers() -> [u64; 17] {
 }
 
 impl Tokens {
-    fn load(&mut self, text: &Text, words: &[Span], joined: bool) {
+    fn load(&mut self, text: &Text, words: &[Span], way: &RepetitionWay) {
+        let joined = way.repeated == Repeated::LaterJoined;
         for all in [&mut self.polynomial, &mut self.joined, &mut self.bytes, &mut self.chars] {
             all.clear();
             all.push(0);
             all.reserve(words.len());
         }
-        let ascii = text.is_ascii();
+        let (by_bytes, all) = (way.bytes || text.is_ascii(), !way.lettered);
         let (mut polynomial, mut stream, mut bytes, mut chars) = (0u64, 0, 0, 0);
-        for &word in words {
-            let word = text.at(word);
+        for word in words.iter().map(|word| text.at(*word)).filter(|word| all || is_lettered(word)) {
             polynomial = polynomial.wrapping_mul(BASE).wrapping_add(hash::seeded(word.as_bytes(), 0));
             self.polynomial.push(polynomial);
-            chars += if ascii { word.len() } else { chars::count(word) } as u64;
+            chars += if by_bytes { word.len() } else { chars::count(word) } as u64;
             self.chars.push(chars);
             if joined {
                 stream = word.bytes().fold(stream, |stream, byte| mersenne::add(mersenne::times(stream), byte));
@@ -422,7 +558,7 @@ mod tests {
             let grams = Grams { top: vec![2, 3, 4], repeated: vec![5, 6, 7, 8, 9, 10] };
             let chars = string.chars().count() as f64;
             let mut found = Repetition::default();
-            let mut theirs = Repetitions::new(Words::Whitespace, Some(Compat::Datatrove));
+            let mut theirs = Repetitions::new(Words::Whitespace, Some(Profile::Datatrove));
             theirs.grams(&text, &grams, &mut found);
             for (n, number) in grams.top.iter().zip(&found.top) {
                 prop_assert_eq!(*number, top(&words, *n) as f64 / chars);

@@ -60,7 +60,7 @@ impl Seen {
 }
 
 /// How many of some pieces there are, how many of them were there before, and their characters. The first of equal pieces is
-/// not counted.
+/// not counted, unless asked for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Duplicates {
     /// Pieces.
@@ -79,13 +79,46 @@ impl Duplicates {
         for span in spans {
             let piece = text.at(span);
             found.pieces += 1;
-            if seen.again(hash::seeded(piece.as_bytes(), 0)) {
-                found.repeated += 1;
-                found.chars += chars::count(piece);
+            if seen.again(of(piece)) {
+                found.add(chars::count(piece));
             }
         }
         found
     }
+
+    /// The same with the first of equal pieces, and lengths as `length` says. The second set knows whose first was counted.
+    pub fn every(
+        seen: [&mut Seen; 2],
+        text: &Text,
+        spans: impl Iterator<Item = Span>,
+        length: impl Fn(&str) -> usize,
+    ) -> Self {
+        let mut found = Self::default();
+        let [once, twice] = seen;
+        once.start(32);
+        twice.start(32);
+        for span in spans {
+            let piece = text.at(span);
+            let hash = of(piece);
+            found.pieces += 1;
+            if once.again(hash) {
+                found.add(length(piece));
+                if !twice.again(hash) {
+                    found.add(length(piece));
+                }
+            }
+        }
+        found
+    }
+
+    fn add(&mut self, length: usize) {
+        self.repeated += 1;
+        self.chars += length;
+    }
+}
+
+fn of(piece: &str) -> u64 {
+    hash::seeded(piece.as_bytes(), 0)
 }
 
 #[cfg(test)]

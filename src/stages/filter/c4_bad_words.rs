@@ -3,6 +3,9 @@
 //!
 //! The lists are short and blunt: they drop texts on medicine, law and about minorities as well (Dodge et al. 2021). They are in
 //! the program. A word counts where no letter, digit or `_` stands beside it; in Japanese, Thai and Chinese anywhere.
+//!
+//! `compat: dolma` finds them as Dolma 1.2's tagger `c4_v2` does: a word counts only with whitespace on both sides, so that a bad word
+//! at the end of a sentence is none, and a phrase of several words counts anywhere, within words too.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -24,6 +27,8 @@ use crate::text::chars::{self, WORD};
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct C4BadWords {
+    /// Whose decisions to repeat.
+    pub compat: Option<WordsProfile>,
     /// The language whose list is used for documents without the field `language`.
     pub language: String,
     /// A list of your own instead, one word a line, for documents of every language.
@@ -34,9 +39,21 @@ pub struct C4BadWords {
     pub seed: u64,
 }
 
+/// Whose decisions are repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WordsProfile {
+    /// Nobody's: as the paper has it, the same as leaving it out.
+    Paper,
+    /// datatrove 0.10, which decides the same.
+    Datatrove,
+    /// Dolma 1.2: its tagger `c4_v2`.
+    Dolma,
+}
+
 impl Default for C4BadWords {
     fn default() -> Self {
-        Self { language: "en".into(), list: None, keep_fraction: Fraction(0.0), seed: 0 }
+        Self { compat: None, language: "en".into(), list: None, keep_fraction: Fraction(0.0), seed: 0 }
     }
 }
 
@@ -58,6 +75,12 @@ impl Settings for C4BadWords {
                 expect: Expect::Kept,
             },
             Example {
+                it: "does not see what a mark follows, as Dolma does not",
+                settings: r#"{"compat": "dolma"}"#,
+                given: "That is utter bullshit.",
+                expect: Expect::Kept,
+            },
+            Example {
                 it: "speaks German",
                 settings: r#"{"language": "de"}"#,
                 given: "So ein Scheisser!",
@@ -73,11 +96,11 @@ impl Settings for C4BadWords {
             cx.resource(path)?;
             let text = std::fs::read_to_string(path)
                 .map_err(|e| Error::pipeline(format!("the list `{}` cannot be read", path.display())).because(e))?;
-            lists.insert(String::new(), List::new(text.lines(), false)?);
+            lists.insert(String::new(), List::new(text.lines(), self.beside(""))?);
             None
         } else {
             for (language, words) in sections() {
-                lists.insert(language.to_owned(), List::new(words.lines(), ANYWHERE.contains(&language))?);
+                lists.insert(language.to_owned(), List::new(words.lines(), self.beside(language))?);
             }
             if !lists.contains_key(&self.language) {
                 let error = Error::pipeline(format!("`c4_bad_words` has no list for the language `{}`", self.language));
@@ -112,30 +135,57 @@ fn sections() -> impl Iterator<Item = (&'static str, &'static str)> {
     LISTS.split("\n[").skip(1).filter_map(|section| section.split_once("]\n"))
 }
 
+/// What must stand beside a word for it to count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Beside {
+    Anything,
+    /// No letter, digit or `_`.
+    NoWord,
+    /// Whitespace, unless it is a phrase of several words.
+    Space,
+}
+
+impl C4BadWords {
+    fn beside(&self, language: &str) -> Beside {
+        match self.compat {
+            Some(WordsProfile::Dolma) => Beside::Space,
+            _ if ANYWHERE.contains(&language) => Beside::Anything,
+            _ => Beside::NoWord,
+        }
+    }
+}
+
 struct List {
     words: AhoCorasick,
-    anywhere: bool,
+    /// Of each word, whether it is a phrase.
+    phrases: Vec<bool>,
+    beside: Beside,
 }
 
 impl List {
-    fn new<'w>(words: impl Iterator<Item = &'w str>, anywhere: bool) -> Result<Self> {
-        let words = words.map(str::trim).filter(|word| !word.is_empty());
+    fn new<'w>(words: impl Iterator<Item = &'w str>, beside: Beside) -> Result<Self> {
+        let words: Vec<&str> = words.map(str::trim).filter(|word| !word.is_empty()).collect();
+        let phrases = words.iter().map(|word| word.contains(' ')).collect();
         let words = AhoCorasick::new(words).map_err(|e| Error::pipeline("the list of words is too long").because(e))?;
-        Ok(Self { words, anywhere })
+        Ok(Self { words, phrases, beside })
     }
 
     /// How many words of the list stand in `text`, which is lower case.
     fn count(&self, text: &str) -> usize {
         let table = chars::chars();
-        let part = |c: Option<char>| c.is_some_and(|c| table.is(c, WORD));
-        let alone = |start: usize, end: usize| {
-            !part(text.get(..start).and_then(|t| t.chars().next_back()))
-                && !part(text.get(end..).and_then(|t| t.chars().next()))
+        let sides = |start: usize, end: usize| {
+            let before = text.get(..start).and_then(|t| t.chars().next_back());
+            [before, text.get(end..).and_then(|t| t.chars().next())]
         };
-        self.words
-            .find_overlapping_iter(text)
-            .filter(|found| self.anywhere || alone(found.start(), found.end()))
-            .count()
+        let counts = |found: &aho_corasick::Match| match self.beside {
+            Beside::Anything => true,
+            Beside::NoWord => !sides(found.start(), found.end()).into_iter().flatten().any(|c| table.is(c, WORD)),
+            Beside::Space => {
+                self.phrases.get(found.pattern().as_usize()) == Some(&true)
+                    || sides(found.start(), found.end()).into_iter().flatten().all(chars::is_space)
+            }
+        };
+        self.words.find_overlapping_iter(text).filter(counts).count()
     }
 }
 
@@ -169,12 +219,16 @@ mod tests {
     #[test]
     fn there_are_28_lists_and_words_stand_alone() {
         assert_eq!(sections().count(), 28);
-        let list = List::new(["foo bar", "ass"].into_iter(), false).unwrap();
+        let list = List::new(["foo bar", "ass"].into_iter(), Beside::NoWord).unwrap();
         for (text, count) in
             [("ass", 1), ("ass_", 0), ("(ass)", 1), ("class", 0), ("foo bar", 1), ("foo  bar", 0), ("éass", 0)]
         {
             assert_eq!(list.count(text), count, "{text}");
         }
-        assert_eq!(List::new(["性交"].into_iter(), true).unwrap().count("在性交易"), 1);
+        let dolma = List::new(["foo bar", "ass"].into_iter(), Beside::Space).unwrap();
+        for (text, count) in [("ass", 1), ("ass.", 0), ("a\nass\u{a0}b", 1), ("xfoo barx", 1), ("foo  bar", 0)] {
+            assert_eq!(dolma.count(text), count, "{text}");
+        }
+        assert_eq!(List::new(["性交"].into_iter(), Beside::Anything).unwrap().count("在性交易"), 1);
     }
 }

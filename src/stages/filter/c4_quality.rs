@@ -4,6 +4,12 @@
 //! What is decided is the same as in datatrove 0.10 and TensorFlow Datasets: a line is looked at in the order of the settings
 //! below, citations are cut off before its end is looked at (but words are counted before), and placeholder text and brackets
 //! count only in lines that are left. `compat: datatrove` counts sentences as datatrove ≥ 0.4 does, with spaCy's `Sentencizer`.
+//!
+//! `compat: dolma` does what Dolma 1.2's tagger `c4_v2` and its mixer make of C4: a page goes that has a bracket, the placeholder
+//! text or `javascript` *anywhere*, also in lines that would go; a line may end in `...`, not in `'`; lines that go take their line
+//! feed with them; long words, citations, policies and the number of sentences are not looked at. Its tagger measures the text in
+//! lower case and its mixer cuts the text as it is: behind an `İ`, which is two characters in lower case, it cuts one character too
+//! far, which is repeated as well. Obscene words are `c4_bad_words: { compat: dolma }`.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -14,7 +20,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::doc::{Document, Span, Text, Verdict, Words};
 use crate::error::{Error, Result};
-use crate::stage::quality::Compat;
 use crate::stage::rules::Rules;
 use crate::stage::{About, Build, Example, Expect, Family, Settings, Stage, Transform};
 use crate::text::chars;
@@ -24,8 +29,9 @@ use crate::text::sentences::{self, Sentences};
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct C4Quality {
-    /// Whose decisions to repeat.
-    pub compat: Option<Compat>,
+    /// Whose decisions to repeat. With `dolma`, the settings `sentences`, `unit`, `max_word_chars`, `remove_citations`, `remove_policy` and
+    /// `min_sentences` say nothing: it has no such rules.
+    pub compat: Option<C4Profile>,
     /// How sentences are found: `unicode` if left out, `spacy` with `compat: datatrove`.
     pub sentences: Option<Sentences>,
     /// What is looked at one by one.
@@ -48,6 +54,18 @@ pub struct C4Quality {
     pub remove_policy: bool,
     /// Fewest sentences in the lines that are left.
     pub min_sentences: Option<u64>,
+}
+
+/// Whose decisions are repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum C4Profile {
+    /// Nobody's: as the paper has it, the same as leaving it out.
+    Paper,
+    /// datatrove 0.10, which FineWeb was made with.
+    Datatrove,
+    /// Dolma 1.2: its tagger `c4_v2`, and the mixer of its replication of C4.
+    Dolma,
 }
 
 /// What is looked at one by one.
@@ -108,6 +126,7 @@ impl Settings for C4Quality {
         reasons: &[
             ("lorem_ipsum", "a line that is left has the words `lorem ipsum`"),
             ("curly_bracket", "a line that is left has a curly bracket"),
+            ("javascript", "it has the word `javascript` (`compat: dolma`)"),
             ("too_few_sentences", "the lines that are left have fewer sentences than `min_sentences`"),
         ],
         fields: &[(
@@ -133,21 +152,41 @@ impl Settings for C4Quality {
                 given: "One sentence is not enough. Nor are two.",
                 expect: Expect::Dropped("too_few_sentences"),
             },
+            Example {
+                it: "takes lines away as Dolma does",
+                settings: r#"{"compat": "dolma"}"#,
+                given: "Home | News\nIt rained all day...\nThen the sun came out.[1]\nSo it goes.",
+                expect: Expect::Text("It rained all day...\nSo it goes."),
+            },
+            Example {
+                it: "cuts too far behind a capital dotted i, as Dolma does",
+                settings: r#"{"compat": "dolma"}"#,
+                given: "İzmir\nIt rained all day.\nSo it goes.\n",
+                expect: Expect::Text("t rained all day.\nSo it goes.\n"),
+            },
+            Example {
+                it: "drops what has a bracket anywhere, as Dolma does",
+                settings: r#"{"compat": "dolma"}"#,
+                given: "It rained all day.\n{ }",
+                expect: Expect::Dropped("curly_bracket"),
+            },
         ],
         ..About::new("c4_quality", Family::Filter, "keeps sentences, and pages that have some (C4's rules)")
     };
 
     fn build(self, cx: &mut Build<'_>) -> Result<Stage> {
+        let dolma = self.compat == Some(C4Profile::Dolma);
         let rules = Rules::over(&MEASURES, cx)?
-            .at_least("sentences", "too_few_sentences", self.min_sentences)
+            .at_least("sentences", "too_few_sentences", self.min_sentences.filter(|_| !dolma))
             .checked::<Self>()?;
         let phrases = AhoCorasick::builder().ascii_case_insensitive(true).build(PHRASES);
         let phrases = phrases.map_err(|e| Error::bug("the phrases do not compile").because(e))?;
-        let spacy = self.sentences.map_or(self.compat.is_some(), |way| way == Sentences::Spacy);
+        let spacy = self.sentences.map_or(self.compat == Some(C4Profile::Datatrove), |way| way == Sentences::Spacy);
         Ok(Stage::Transform(Box::new(Running {
             rules,
             annotate: cx.annotate,
             spacy,
+            dolma,
             phrases: Arc::new(phrases),
             settings: self,
             kept: String::new(),
@@ -161,6 +200,7 @@ struct Running {
     rules: Rules,
     annotate: bool,
     spacy: bool,
+    dolma: bool,
     phrases: Arc<AhoCorasick>,
     settings: C4Quality,
     /// The lines that are left.
@@ -186,6 +226,45 @@ struct Account {
 }
 
 impl Running {
+    /// What Dolma's tagger says, and its mixer leaves.
+    fn walk_dolma(&mut self, text: &str) -> Account {
+        let (s, mut account) = (&self.settings, Account::default());
+        let [lorem, javascript, _] = self.phrases_in(text);
+        let bracket = memchr::memchr(b'{', text.as_bytes()).is_some();
+        account.kill = [
+            ("curly_bracket", bracket && s.drop_curly_brackets),
+            ("lorem_ipsum", lorem && s.drop_lorem_ipsum),
+            ("javascript", javascript && s.remove_javascript),
+        ]
+        .into_iter()
+        .find_map(|(reason, kills)| kills.then_some(reason));
+        self.kept.clear();
+        // The tagger's lines are of the text in lower case, where an `İ` is two characters; the mixer cuts the text as it is.
+        let mut shifted = text.contains('İ').then(|| text.chars());
+        // Behind a last line feed stands an empty line.
+        let last = (text.is_empty() || text.ends_with('\n')).then_some("");
+        for line in text.split_inclusive('\n').chain(last) {
+            let stripped = chars::strip(line);
+            let unpunctuated = s.require_terminal_punctuation && !stripped.ends_with(['.', '?', '!', '"']);
+            let short = s.min_words_per_line.is_some_and(|least| !has_words(stripped, least));
+            for (measure, counts) in [(1, true), (2, !(unpunctuated || short)), (4, unpunctuated), (5, short)] {
+                if let Some(number) = account.numbers.get_mut(measure) {
+                    *number += usize::from(counts);
+                }
+            }
+            let stays = !unpunctuated && !short;
+            match &mut shifted {
+                None if stays => self.kept.push_str(line),
+                None => {}
+                Some(rest) => {
+                    let cut = rest.by_ref().take(line.chars().count() + line.matches('İ').count());
+                    if stays { self.kept.extend(cut) } else { cut.for_each(drop) }
+                }
+            }
+        }
+        account
+    }
+
     fn walk(&mut self, text: &Text) -> Account {
         let mut account = Account::default();
         self.kept.clear();
@@ -357,13 +436,13 @@ fn has_words(line: &str, least: usize) -> bool {
 
 impl Transform for Running {
     fn apply(&mut self, doc: &mut Document) -> Verdict {
-        let account = self.walk(&doc.text);
+        let account = if self.dolma { self.walk_dolma(doc.text.as_str()) } else { self.walk(&doc.text) };
         let verdict = self.rules.judge(doc, &account.numbers.map(|n| n as f64));
         if let Some(reason) = account.kill {
             return Verdict::drop(reason);
         }
         if verdict.keeps() && !self.annotate {
-            let kept = chars::strip(&self.kept);
+            let kept = if self.dolma { &self.kept } else { chars::strip(&self.kept) };
             if kept != doc.text.as_str() {
                 doc.text.set(kept.to_owned());
             }

@@ -13,6 +13,7 @@ use crate::doc::{Document, Field, Verdict};
 use crate::error::{Error, Result};
 use crate::stage::settings::Fraction;
 use crate::stage::{About, Build, Example, Expect, Family, Settings, Stage, Transform};
+use crate::text::chars::{self, LETTER, WORD};
 use crate::text::{comments, encoded, html, programming};
 
 /// Settings of `code_quality`. `null` switches a rule off.
@@ -287,10 +288,11 @@ impl Measured {
             let count = |is: fn(&u8) -> bool| text.bytes().filter(is).count();
             (count(u8::is_ascii_alphabetic), count(u8::is_ascii_digit))
         } else {
-            text.chars().fold(
-                (0, 0),
-                |(l, d), c| if c.is_alphabetic() { (l + 1, d) } else { (l, d + usize::from(c.is_numeric())) },
-            )
+            // As Python's `isalpha` and `isalnum`, by which the thresholds were chosen: marks are no letters.
+            text.chars().fold((0, 0), |(letters, digits), c| match chars::chars().of(c) {
+                class if class & LETTER != 0 => (letters + 1, digits),
+                class => (letters, digits + usize::from(class & WORD != 0 && c != '_')),
+            })
         };
         let encoded = encoded::measure(text);
         let visible = (language == Some("HTML")).then(|| html::visible_chars(text));

@@ -159,7 +159,7 @@ impl Settings for Fineweb2 {
             language,
             score,
             fixed: self.language.unwrap_or_default(),
-            repetitions: Repetitions::new(words, self.compat),
+            repetitions: Repetitions::new(words, self.compat.map(Into::into)),
             page: Page::new(words, 30),
             found: Repetition::default(),
         })))
@@ -242,7 +242,11 @@ impl Language {
             .at_least("alphabetic_fraction", "too_few_alphabetic_words", Some(t.max_non_alpha_words_ratio))
             .at_least("stop_words", "too_few_stop_words", Some(2u64))
             .checked::<Fineweb2>()?;
-        Ok(Self { rules, grams: Grams { top, repeated }, prose: Prose::new(words, compat, &t.stopwords) })
+        Ok(Self {
+            rules,
+            grams: Grams { top, repeated },
+            prose: Prose::new(words, compat.map(Into::into), &t.stopwords),
+        })
     }
 }
 
@@ -264,7 +268,7 @@ impl Transform for Running {
         let mut numbers = [f64::NAN; MEASURES.len()];
         numbers[0] = self.score.and_then(|field| doc.get(field)).unwrap_or(f64::NAN);
         let lines = self.repetitions.lines(&doc.text);
-        numbers[1] = lines.repeated as f64 / lines.pieces.max(1) as f64;
+        numbers[1] = lines.pieces;
         self.repetitions.grams(&doc.text, &language.grams, &mut self.found);
         let tops = language.grams.top.iter().zip(&self.found.top);
         for (n, number) in tops.chain(language.grams.repeated.iter().zip(&self.found.repeated)) {

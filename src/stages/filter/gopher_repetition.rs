@@ -1,9 +1,20 @@
 //! The repetition rules of MassiveText (Rae et al. 2021, arXiv 2112.11446, table A1): a text that says the same again and again goes.
 //!
 //! Rules are tried in the table's order: paragraphs, lines, the most frequent n-gram, repeated n-grams. Characters are shares of
-//! all characters of the text. Where datatrove 0.10 decides otherwise, `compat: datatrove` does as it does: it counts the most
-//! frequent n-gram even if nothing repeats (which drops very short texts), takes n-grams for equal whose letters are (`ab c`
-//! and `a bc`), and counts the empty pieces around a leading and a trailing line feed as lines.
+//! all characters of the text. With `compat` this stage repeats what an implementation decides, with its faults:
+//!
+//! - `datatrove` 0.10 counts the most frequent n-gram even if nothing repeats (which drops very short texts), takes n-grams for equal
+//!   whose letters are (`ab c` and `a bc`), and counts the empty pieces around a leading and a trailing line feed as lines.
+//! - `dolma` 1.2 counts every one of equal lines, and the empty lines between paragraphs as equal lines (`dolma_v2` does not), but no
+//!   paragraphs; its limit on characters in repeated lines is 0.3; an n-gram counts as often as it overlaps itself. Its published
+//!   mixers ask for the most frequent n-grams by a name that its tagger does not write (`…_2gram` for `…_2grams`), so that these rules
+//!   never dropped anything: they are off, unless `max_top_ngram_fraction` is given. Numbers are rounded to five decimals.
+//! - `dclm` tries lines first, counts every one of equal pieces as a share of the characters of pieces, and n-grams of Unicode words
+//!   as a share of the characters of words. A text without a line is dropped for `repeated_lines`.
+//! - `datamap` (datamap-rs): as `dclm`, in bytes and 32 bits, and lines are not stripped; of the most frequent n-gram it counts the words
+//!   covered. Of n-grams equally frequent and equally long it takes one by the order of a hash table; here the first is taken.
+//!
+//! NeMo Curator's rules are tried between others of its own: they are the stage `nemotron_cc`.
 
 use std::collections::BTreeMap;
 
@@ -12,9 +23,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::doc::{Document, Verdict, Words};
 use crate::error::{Error, Result};
-use crate::stage::quality::{Compat, Grams, Repetition, Repetitions};
+use crate::stage::quality::{Grams, Profile, Repetition, Repetitions, ways};
 use crate::stage::rules::Rules;
-use crate::stage::settings::Fraction;
+use crate::stage::settings::{Fraction, Given};
 use crate::stage::{About, Build, Example, Expect, Family, Settings, Stage, Transform};
 
 /// Settings of `gopher_repetition`. `null` switches a rule off.
@@ -22,8 +33,8 @@ use crate::stage::{About, Build, Example, Expect, Family, Settings, Stage, Trans
 #[serde(deny_unknown_fields, default)]
 pub struct GopherRepetition {
     /// Whose decisions to repeat, if not the paper's.
-    pub compat: Option<Compat>,
-    /// How words are found: `unicode` if left out, `spacy` with `compat: datatrove`.
+    pub compat: Option<Profile>,
+    /// How words are found: `unicode` if left out, `spacy` with `compat: datatrove`, `whitespace` with `dolma`.
     pub words: Option<Words>,
     /// Greatest share of paragraphs equal to an earlier one, 0..1. Paragraphs are parted by blank lines.
     pub max_repeated_paragraph_fraction: Option<Fraction>,
@@ -31,10 +42,13 @@ pub struct GopherRepetition {
     pub max_repeated_paragraph_char_fraction: Option<Fraction>,
     /// Greatest share of lines equal to an earlier one, 0..1.
     pub max_repeated_line_fraction: Option<Fraction>,
-    /// Greatest share of characters in such lines, 0..1.
-    pub max_repeated_line_char_fraction: Option<Fraction>,
-    /// For n = 2 to 4: greatest share of characters in the most frequent n-gram of words, 0..1. `{}` switches the rules off.
-    pub max_top_ngram_fraction: BTreeMap<usize, f64>,
+    /// Greatest share of characters in such lines, 0..1: 0.2 if left out, 0.3 with `compat: dolma`.
+    #[serde(skip_serializing_if = "Given::is_not")]
+    pub max_repeated_line_char_fraction: Given<Fraction>,
+    /// For n = 2 to 4: greatest share of characters in the most frequent n-gram of words, 0..1. `{}` switches the rules off. If left
+    /// out 0.2, 0.18 and 0.16; with `compat: dolma` the rules are off.
+    #[serde(skip_serializing_if = "Given::is_not")]
+    pub max_top_ngram_fraction: Given<BTreeMap<usize, f64>>,
     /// For n = 5 to 10: greatest share of characters in n-grams that occurred before, 0..1. `{}` switches the rules off.
     pub max_repeated_ngram_fraction: BTreeMap<usize, f64>,
 }
@@ -47,8 +61,8 @@ impl Default for GopherRepetition {
             max_repeated_paragraph_fraction: Some(Fraction(0.3)),
             max_repeated_paragraph_char_fraction: Some(Fraction(0.2)),
             max_repeated_line_fraction: Some(Fraction(0.3)),
-            max_repeated_line_char_fraction: Some(Fraction(0.2)),
-            max_top_ngram_fraction: BTreeMap::from([(2, 0.2), (3, 0.18), (4, 0.16)]),
+            max_repeated_line_char_fraction: Given::Not,
+            max_top_ngram_fraction: Given::Not,
             max_repeated_ngram_fraction: BTreeMap::from([
                 (5, 0.15),
                 (6, 0.14),
@@ -139,14 +153,30 @@ impl Settings for GopherRepetition {
                 given: "Internationalization considerations",
                 expect: Expect::Dropped("top_2_gram"),
             },
+            Example {
+                it: "takes empty lines for repeated ones, as Dolma does",
+                settings: r#"{"compat": "dolma"}"#,
+                given: "One.\n\nTwo.\n\nThree.",
+                expect: Expect::Dropped("repeated_lines"),
+            },
+            Example {
+                it: "does not with Dolma's second tagger",
+                settings: r#"{"compat": "dolma_v2"}"#,
+                given: "One.\n\nTwo.\n\nThree.",
+                expect: Expect::Kept,
+            },
         ],
         ..About::new("gopher_repetition", Family::Filter, "drops what repeats itself (MassiveText's rules)")
     };
 
     fn build(self, cx: &mut Build<'_>) -> Result<Stage> {
-        let s = &self;
+        let (s, ways) = (&self, ways(self.compat));
+        let dolma = matches!(s.compat, Some(Profile::Dolma | Profile::DolmaV2));
+        let tops = if dolma { BTreeMap::new() } else { BTreeMap::from([(2, 0.2), (3, 0.18), (4, 0.16)]) };
+        let tops = s.max_top_ngram_fraction.clone().or(Some(tops)).unwrap_or_default();
+        let line_chars = s.max_repeated_line_char_fraction.or(Some(Fraction(if dolma { 0.3 } else { 0.2 })));
         for (name, limits, range) in [
-            ("max_top_ngram_fraction", &s.max_top_ngram_fraction, 2..=4),
+            ("max_top_ngram_fraction", &tops, 2..=4),
             ("max_repeated_ngram_fraction", &s.max_repeated_ngram_fraction, 5..=10),
         ] {
             if let Some(n) = limits.keys().find(|n| !range.contains(*n)) {
@@ -158,10 +188,8 @@ impl Settings for GopherRepetition {
             .at_most(MEASURES[0], "repeated_paragraphs", s.max_repeated_paragraph_fraction)
             .at_most(MEASURES[1], "repeated_paragraph_chars", s.max_repeated_paragraph_char_fraction)
             .at_most(MEASURES[2], "repeated_lines", s.max_repeated_line_fraction)
-            .at_most(MEASURES[3], "repeated_line_chars", s.max_repeated_line_char_fraction);
-        for (limits, names, least) in
-            [(&s.max_top_ngram_fraction, &TOP[..], 2), (&s.max_repeated_ngram_fraction, &REPEATED[..], 5)]
-        {
+            .at_most(MEASURES[3], "repeated_line_chars", line_chars);
+        for (limits, names, least) in [(&tops, &TOP[..], 2), (&s.max_repeated_ngram_fraction, &REPEATED[..], 5)] {
             for (n, (measure, reason)) in (least..).zip(names) {
                 rules = rules.at_most(measure, reason, limits.get(&n).copied());
             }
@@ -170,15 +198,12 @@ impl Settings for GopherRepetition {
         let asked = |limits: &BTreeMap<usize, f64>, range: std::ops::RangeInclusive<usize>| {
             range.filter(|n| all || limits.contains_key(n)).collect()
         };
-        let grams = Grams {
-            top: asked(&s.max_top_ngram_fraction, 2..=4),
-            repeated: asked(&s.max_repeated_ngram_fraction, 5..=10),
-        };
-        let words = s.words.unwrap_or(if s.compat.is_some() { Words::Spacy } else { Words::Unicode });
+        let grams = Grams { top: asked(&tops, 2..=4), repeated: asked(&s.max_repeated_ngram_fraction, 5..=10) };
+        let words = s.words.unwrap_or(ways.gram_words);
         Ok(Stage::Transform(Box::new(Running {
-            rules: rules.checked::<Self>()?,
+            rules: rules.in_order(ways.repetition_order).precision(ways.precision).checked::<Self>()?,
             early: !all,
-            compat: s.compat,
+            empty_goes: s.compat == Some(Profile::Datatrove),
             grams,
             measuring: Repetitions::new(words, s.compat),
             found: Repetition::default(),
@@ -191,7 +216,8 @@ struct Running {
     rules: Rules,
     /// Whether what lines decide needs no n-grams measured.
     early: bool,
-    compat: Option<Compat>,
+    /// Whether a text without a character is dropped.
+    empty_goes: bool,
     grams: Grams,
     measuring: Repetitions,
     found: Repetition,
@@ -199,16 +225,15 @@ struct Running {
 
 impl Transform for Running {
     fn apply(&mut self, doc: &mut Document) -> Verdict {
-        if self.compat.is_some() && doc.text.is_empty() {
+        if self.empty_goes && doc.text.is_empty() {
             return Verdict::drop("empty");
         }
         // What is not measured is no number, and fails no rule.
         let mut numbers = [f64::NAN; MEASURES.len()];
-        let chars = doc.text.chars().max(1) as f64;
         let paragraphs = self.measuring.paragraphs(&doc.text);
         let lines = self.measuring.lines(&doc.text);
         for (pair, found) in numbers.chunks_exact_mut(2).zip([paragraphs, lines]) {
-            pair.copy_from_slice(&[found.repeated as f64 / found.pieces.max(1) as f64, found.chars as f64 / chars]);
+            pair.copy_from_slice(&[found.pieces, found.chars]);
         }
         if self.early
             && let Verdict::Drop(reason) = self.rules.judge(doc, &numbers)

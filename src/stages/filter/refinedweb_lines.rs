@@ -17,6 +17,7 @@ use crate::stage::settings::Fraction;
 use crate::stage::{About, Build, Example, Expect, Family, Settings, Stage, Transform};
 use crate::text::boilerplate::{is_counter, share};
 use crate::text::python::{is_digit, is_space, strip};
+use crate::text::words::fasttext;
 
 /// Settings of `refinedweb_lines`. `null` switches a rule off.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -216,19 +217,15 @@ fn without_sign_in(line: &str) -> Option<String> {
     Some(after.strip_prefix(is_space).unwrap_or(after).to_owned())
 }
 
-/// Words that begin with a letter or digit, as fastText cuts them.
-fn words(text: &str) -> usize {
-    let ends = |c: char| matches!(c, ' ' | '\n' | '\r' | '\t' | '\u{b}' | '\u{c}' | '\0');
-    text.split(ends).filter(|word| word.starts_with(char::is_alphanumeric)).count()
-}
-
 impl Transform for Running {
     fn apply(&mut self, doc: &mut Document) -> Verdict {
         let text = doc.text.as_str();
         let Some(lines) = self.lines(text) else { return Verdict::drop("nothing_left") };
         let left = lines.join("\n");
-        let before = words(text);
-        let removed = before.saturating_sub(words(&left)) as f64 / before.max(1) as f64;
+        let before = fasttext(text).count();
+        // A text without words loses all of them.
+        let left_over = fasttext(&left).count();
+        let removed = if before == 0 { 1.0 } else { before.saturating_sub(left_over) as f64 / before as f64 };
         if left != text {
             doc.text.set(left);
         }

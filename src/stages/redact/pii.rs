@@ -5,6 +5,13 @@
 //! numbers, know no check digit and no country, and one of them hands out its replacements in turn, so that the same page
 //! comes out differently wherever it stands. Here each find is checked by the rules of what it claims to be
 //! (`text/pii`), and its replacement depends on what is replaced alone. Where it was and what kind it was goes into the ledger.
+//!
+//! `compat` finds what those expressions find, in order to repeat a corpus: `datatrove` e-mail addresses and public IPv4 addresses,
+//! `v1.2.3.4` and the end of `999.1.1.1` among them (its turns are not repeated: of several replacements one is picked by what is
+//! replaced, as always here); `dolma` e-mail addresses together with the marks and the space around them, ten digits after a space,
+//! and whatever looks like an IPv4 address, and its replacements, ` |||EMAIL_ADDRESS||| ` and the like. An address at the very end
+//! of a text is none to Dolma, nor is anything in a text with more than 10,000 question marks; finds that overlap count, for
+//! `max_finds`, but the first is replaced.
 
 use std::collections::BTreeMap;
 
@@ -15,13 +22,16 @@ use crate::doc::{Document, Field, Mark, Verdict};
 use crate::error::{Error, Result};
 use crate::stage::settings::Texts;
 use crate::stage::{About, Build, Example, Expect, Family, Settings, Stage, Transform, nearest};
-use crate::text::pii::{Finder, Found, Scope, region_exists};
+use crate::text::pii::{Expressions, Finder, Found, Published, Scope, region_exists};
 use crate::text::{pii, redact};
 
 /// Settings of `pii`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Pii {
+    /// Whose regular expressions to use instead of checked finds: of e-mail addresses and IPv4 addresses, and Dolma's of telephone
+    /// numbers. Other kinds are not found then.
+    pub compat: Option<PiiProfile>,
     /// The kinds that are replaced.
     pub replace: Vec<Kind>,
     /// What finds of a kind are replaced by; one of several is picked by what is replaced. Kinds left out keep their default:
@@ -36,6 +46,16 @@ pub struct Pii {
     pub max_finds: Option<u64>,
     /// Varies which of several replacements is picked.
     pub seed: u64,
+}
+
+/// Whose finds are repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PiiProfile {
+    /// datatrove 0.10's `PIIFormatter`, which FineWeb was redacted with.
+    Datatrove,
+    /// Dolma 1.2's tagger `pii_regex_with_counts_fast_v2` and the replacements of its mixers.
+    Dolma,
 }
 
 /// A kind of private data.
@@ -70,6 +90,7 @@ pub enum Ips {
 impl Default for Pii {
     fn default() -> Self {
         Self {
+            compat: None,
             replace: KINDS.to_vec(),
             with: BTreeMap::new(),
             ips: Ips::Public,
@@ -97,8 +118,11 @@ impl Kind {
 
 /// What finds of `kind` are replaced by if the settings do not say. Reserved addresses (RFC 2606, 5737, 3849) read like the
 /// real thing and are nobody's.
-fn defaults(kind: pii::Kind) -> &'static [&'static str] {
+fn defaults(kind: pii::Kind, compat: Option<PiiProfile>) -> &'static [&'static str] {
     match kind {
+        pii::Kind::Email if compat == Some(PiiProfile::Dolma) => &[" |||EMAIL_ADDRESS||| "],
+        pii::Kind::Phone if compat == Some(PiiProfile::Dolma) => &[" |||PHONE_NUMBER||| "],
+        pii::Kind::Ipv4 if compat == Some(PiiProfile::Dolma) => &[" |||IP_ADDRESS||| "],
         pii::Kind::Email => &["email@example.com", "firstname.lastname@example.org"],
         pii::Kind::Ipv4 => {
             &["192.0.2.41", "198.51.100.7", "203.0.113.86", "192.0.2.198", "198.51.100.152", "203.0.113.23"]
@@ -147,6 +171,12 @@ impl Settings for Pii {
                 expect: Expect::Text("<PHONE>, <PHONE>, <PHONE>; <IBAN>; 4111 1111 1111 1112"),
             },
             Example {
+                it: "replaces what Dolma replaces",
+                settings: r#"{"compat": "dolma"}"#,
+                given: "Ask jo.doe@corp.org, or call 212-736-5000 from v84.17.50.173",
+                expect: Expect::Text("Ask |||EMAIL_ADDRESS||| or call |||PHONE_NUMBER|||  from v |||IP_ADDRESS||| "),
+            },
+            Example {
                 it: "drops a list of addresses",
                 settings: r#"{"max_finds": 2}"#,
                 given: "a@corp.org b@corp.org c@corp.org",
@@ -182,7 +212,14 @@ impl Settings for Pii {
             }
         }
         let scope = if self.ips == Ips::All { Scope::All } else { Scope::Public };
-        let finder = Finder::new(&kinds, scope, &self.phone_regions);
+        let way = self.compat.map(|compat| match compat {
+            PiiProfile::Datatrove => Published::Datatrove,
+            PiiProfile::Dolma => Published::Dolma,
+        });
+        let finder = match way {
+            Some(way) => Way::Published(Box::new(Expressions::new(way, &kinds, scope)?)),
+            None => Way::Checked(Box::new(Finder::new(&kinds, scope, &self.phone_regions))),
+        };
         let replacements = self.replacements()?;
         let counts = kinds
             .iter()
@@ -198,7 +235,7 @@ impl Pii {
     /// What each kind is replaced by, in the order of [`pii::Kind::ALL`].
     fn replacements(&self) -> Result<Vec<Vec<String>>> {
         let mut all: Vec<Vec<String>> =
-            pii::Kind::ALL.iter().map(|k| defaults(*k).iter().map(|&d| d.to_owned()).collect()).collect();
+            pii::Kind::ALL.iter().map(|k| defaults(*k, self.compat).iter().map(|&d| d.to_owned()).collect()).collect();
         for (kind, with) in &self.with {
             if !self.replace.contains(kind) {
                 let name = serde_json::to_string(kind).unwrap_or_default();
@@ -216,9 +253,29 @@ impl Pii {
     }
 }
 
+/// How finds are found.
+#[derive(Clone)]
+enum Way {
+    Checked(Box<Finder>),
+    Published(Box<Expressions>),
+}
+
+impl Way {
+    /// Writes finds without overlaps to `found`; how many there are.
+    fn find(&mut self, text: &str, found: &mut Vec<Found>) -> usize {
+        match self {
+            Self::Published(expressions) => expressions.find(text, found),
+            Self::Checked(finder) => {
+                finder.find(text, found);
+                found.len()
+            }
+        }
+    }
+}
+
 #[derive(Clone)]
 struct Running {
-    finder: Finder,
+    finder: Way,
     replacements: Vec<Vec<String>>,
     counts: Vec<(pii::Kind, Field<i64>)>,
     spans: Option<Field<String>>,
@@ -263,12 +320,13 @@ impl Transform for Running {
     fn apply(&mut self, doc: &mut Document) -> Verdict {
         let text = doc.text.as_str();
         let mut found = std::mem::take(&mut self.found);
-        self.finder.find(text, &mut found);
+        let all = self.finder.find(text, &mut found);
+        let before = found.len();
         // What a replacement says is no find: replacing twice is replacing once.
         found.retain(|f| text.get(f.start..f.end).is_some_and(|was| !self.of(f.kind).iter().any(|r| r == was)));
+        let count = (all - (before - found.len())) as u64;
         self.found = found;
         self.count(doc);
-        let count = self.found.len() as u64;
         if let Some(max) = self.max.filter(|max| count > *max) {
             return Verdict::drop_by("too_much_private_data", count as f64, max as f64);
         }

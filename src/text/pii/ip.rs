@@ -69,6 +69,11 @@ fn goes_on(bytes: &[u8], end: usize) -> bool {
     }
 }
 
+/// Whether `text` is a globally routable IPv4 address as Python's `ipaddress` reads one: without leading zeros.
+pub fn is_public_v4(text: &str) -> bool {
+    text.parse().is_ok_and(v4_is_global)
+}
+
 fn v4_is_global(ip: Ipv4Addr) -> bool {
     let [a, b, c, d] = ip.octets();
     !(a == 0

@@ -11,9 +11,11 @@ mod iban;
 mod ip;
 mod numbers;
 mod phone;
+mod published;
 
 pub use ip::Scope;
 pub use phone::{Phones, region_exists};
+pub use published::{Expressions, Published};
 
 /// A kind of private data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

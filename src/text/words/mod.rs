@@ -59,6 +59,19 @@ pub fn whitespace(text: &str, out: &mut Vec<Span>) {
     }
 }
 
+/// fastText's words that begin with a letter or digit (Python's `isalnum`), which DCLM counts. fastText cuts at ASCII's whitespace and at
+/// zeros alone.
+pub fn fasttext(text: &str) -> impl Iterator<Item = &str> {
+    let ends = |c: char| matches!(c, ' ' | '\n' | '\r' | '\t' | '\u{b}' | '\u{c}' | '\0');
+    text.split(ends).filter(|word| is_lettered(word))
+}
+
+/// Whether `word` begins with a letter or digit (Python's `isalnum`).
+#[inline]
+pub fn is_lettered(word: &str) -> bool {
+    word.chars().next().is_some_and(|c| c != '_' && chars::chars().is(c, chars::WORD))
+}
+
 /// Whether a character of whitespace starts at `at`, where `byte` is, and the bytes to go on by. Only lead bytes of whitespace
 /// are decoded: of other characters, one byte is passed at a time.
 #[inline]
