@@ -184,9 +184,10 @@ impl Fields {
         }
     }
 
-    /// Leaves `Null` where there are tokens.
-    pub fn forget_tokens(&mut self) {
-        self.0.iter_mut().filter(|value| matches!(value, Value::Tokens(_))).for_each(|value| *value = Value::Null);
+    /// The same, with `Null` where there are tokens.
+    pub fn without_tokens(&self) -> Self {
+        let keep = |value: &Value| if matches!(value, Value::Tokens(_)) { Value::Null } else { value.clone() };
+        Self(self.0.iter().map(keep).collect())
     }
 
     /// Takes what is in `slot`, leaving `Null`.

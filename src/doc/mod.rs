@@ -50,11 +50,16 @@ impl Document {
     /// The `ordinal`-th part of this document: a document of its own with this text, from the same place and with the
     /// same fields. Tokens are of the whole text, and stay behind.
     pub fn part(&self, ordinal: u32, text: String) -> Self {
-        let mut part = self.clone();
-        part.id = self.id.part(ordinal);
-        part.text = Text::new(text);
-        part.fields.forget_tokens();
-        part
+        // Not a clone with another text: that would copy the whole text for each of its parts.
+        Self {
+            id: self.id.part(ordinal),
+            origin: self.origin.clone(),
+            text: Text::new(text),
+            fields: self.fields.without_tokens(),
+            rest: self.rest.clone(),
+            copies: self.copies,
+            marks: Vec::new(),
+        }
     }
 
     /// The value of `field`, if it was written.

@@ -54,11 +54,12 @@ impl Text {
 
     /// Words, found the way asked for.
     pub fn words_by(&self, way: Words) -> &[Span] {
-        let [unicode, whitespace, spacy] = &self.words;
+        let [unicode, whitespace, spacy, dictionary] = &self.words;
         let view = match way {
             Words::Unicode => unicode,
             Words::Whitespace => whitespace,
             Words::Spacy => spacy,
+            Words::Dictionary => dictionary,
         };
         view.get_or_init(|| {
             let mut spans = Vec::with_capacity(self.string.len() / 5);

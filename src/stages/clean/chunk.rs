@@ -7,7 +7,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::doc::{Document, Field, Verdict};
+use crate::doc::{Document, Field, Verdict, Words};
 use crate::error::{Error, Result};
 use crate::stage::{About, Build, Example, Expand, Expect, Family, Settings, Stage};
 use crate::text::cut::{Edge, Limits, last_edge};
@@ -18,7 +18,7 @@ use crate::text::cut::{Edge, Limits, last_edge};
 pub struct Chunk {
     /// Most characters of a part.
     pub max_chars: Option<u64>,
-    /// Most Unicode words of a part.
+    /// Most words of a part.
     pub max_words: Option<u64>,
     /// Most bytes of UTF-8 of a part.
     pub max_bytes: Option<u64>,
@@ -26,11 +26,20 @@ pub struct Chunk {
     pub at: Edge,
     /// Characters that a part repeats of the part before it, begun at a word. At most half of `max_chars`.
     pub overlap_chars: u64,
+    /// How words are found.
+    pub words: Words,
 }
 
 impl Default for Chunk {
     fn default() -> Self {
-        Self { max_chars: None, max_words: None, max_bytes: None, at: Edge::Paragraph, overlap_chars: 0 }
+        Self {
+            max_chars: None,
+            max_words: None,
+            max_bytes: None,
+            at: Edge::Paragraph,
+            overlap_chars: 0,
+            words: Words::Unicode,
+        }
     }
 }
 
@@ -87,7 +96,13 @@ impl Settings for Chunk {
         }
         let fields =
             Fields { of: cx.writes("chunk.of")?, number: cx.writes("chunk.number")?, count: cx.writes("chunk.count")? };
-        Ok(Stage::Expand(Box::new(Running { limits, at: self.at, overlap: self.overlap_chars as usize, fields })))
+        Ok(Stage::Expand(Box::new(Running {
+            limits,
+            at: self.at,
+            overlap: self.overlap_chars as usize,
+            words: self.words,
+            fields,
+        })))
     }
 }
 
@@ -96,6 +111,7 @@ struct Running {
     limits: Limits,
     at: Edge,
     overlap: usize,
+    words: Words,
     fields: Fields,
 }
 
@@ -110,7 +126,7 @@ impl Running {
     /// Start and end of each part in bytes, without the whitespace around it.
     fn cut(&self, doc: &Document) -> Vec<(usize, usize)> {
         let text = doc.text.as_str();
-        let words = if self.limits.words.is_some() { doc.text.words() } else { &[] };
+        let words = if self.limits.words.is_some() { doc.text.words_by(self.words) } else { &[] };
         let mut parts = Vec::new();
         let mut start = 0;
         while start < text.len() {
@@ -183,7 +199,7 @@ mod tests {
             number: table.field("chunk.number").unwrap(),
             count: table.field("chunk.count").unwrap(),
         };
-        Running { limits, at, overlap, fields }
+        Running { limits, at, overlap, words: Words::Unicode, fields }
     }
 
     proptest! {
@@ -218,6 +234,14 @@ mod tests {
         let solid = "x".repeat(1_000_000);
         let parts = running(limits, Edge::Paragraph, 50).cut(&testing::doc("web", 0, &solid));
         assert_eq!(parts.len(), 19_999);
+    }
+
+    #[test]
+    fn a_part_costs_its_own_length_and_not_the_documents() {
+        let mut stage = running(Limits { chars: Some(100), ..Limits::default() }, Edge::Word, 0);
+        let mut parts = Vec::new();
+        stage.expand(&testing::doc("web", 0, &"word ".repeat(1 << 20)), &mut parts);
+        assert!(parts.len() > 50_000, "{}", parts.len());
     }
 
     #[test]

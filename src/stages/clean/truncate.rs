@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::doc::{Document, Field, Verdict};
+use crate::doc::{Document, Field, Verdict, Words};
 use crate::error::{Error, Result};
 use crate::stage::{About, Build, Example, Expect, Family, Settings, Stage, Transform};
 use crate::text::cut::{Edge, Limits, last_edge};
@@ -14,12 +14,14 @@ use crate::text::cut::{Edge, Limits, last_edge};
 pub struct Truncate {
     /// Most characters.
     pub max_chars: Option<u64>,
-    /// Most Unicode words.
+    /// Most words.
     pub max_words: Option<u64>,
     /// Most bytes of UTF-8.
     pub max_bytes: Option<u64>,
     /// Where it may be cut. Without such a place in the text allowed, it is cut at the next finer one.
     pub at: Edge,
+    /// How words are found.
+    pub words: Words,
 }
 
 impl Settings for Truncate {
@@ -62,7 +64,7 @@ impl Settings for Truncate {
             );
         }
         let cut = if cx.annotate { Some(cx.writes(&format!("{}.cut", cx.label))?) } else { None };
-        Ok(Stage::Transform(Box::new(Running { limits, at: self.at, cut })))
+        Ok(Stage::Transform(Box::new(Running { limits, at: self.at, words: self.words, cut })))
     }
 }
 
@@ -70,12 +72,13 @@ impl Settings for Truncate {
 struct Running {
     limits: Limits,
     at: Edge,
+    words: Words,
     cut: Option<Field<i64>>,
 }
 
 impl Transform for Running {
     fn apply(&mut self, doc: &mut Document) -> Verdict {
-        let words = if self.limits.words.is_some() { doc.text.words() } else { &[] };
+        let words = if self.limits.words.is_some() { doc.text.words_by(self.words) } else { &[] };
         let limit = self.limits.end(doc.text.as_str(), words, 0);
         let before = doc.text.len();
         if limit < before {

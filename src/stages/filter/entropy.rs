@@ -7,7 +7,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::doc::{Document, Verdict};
+use crate::doc::{Document, Verdict, Words};
 use crate::error::Result;
 use crate::stage::rules::Rules;
 use crate::stage::{About, Build, Example, Expect, Family, Settings, Stage, Transform};
@@ -25,11 +25,13 @@ pub struct Entropy {
     pub min_chars: Option<f64>,
     /// Greatest entropy of the characters, in nats.
     pub max_chars: Option<f64>,
+    /// How words are found.
+    pub words: Words,
 }
 
 impl Default for Entropy {
     fn default() -> Self {
-        Self { min_words: Some(3.0), max_words: None, min_chars: None, max_chars: None }
+        Self { min_words: Some(3.0), max_words: None, min_chars: None, max_chars: None, words: Words::Unicode }
     }
 }
 
@@ -70,13 +72,19 @@ impl Settings for Entropy {
             .at_least("chars", "too_uniform", self.min_chars)
             .at_most("chars", "too_random", self.max_chars)
             .checked::<Self>()?;
-        Ok(Stage::Transform(Box::new(Running { rules, vocabulary: Vocabulary::default(), chars: Vec::new() })))
+        Ok(Stage::Transform(Box::new(Running {
+            rules,
+            words: self.words,
+            vocabulary: Vocabulary::default(),
+            chars: Vec::new(),
+        })))
     }
 }
 
 #[derive(Clone)]
 struct Running {
     rules: Rules,
+    words: Words,
     vocabulary: Vocabulary,
     /// Scratch: the characters that are no ASCII.
     chars: Vec<char>,
@@ -84,7 +92,7 @@ struct Running {
 
 impl Transform for Running {
     fn apply(&mut self, doc: &mut Document) -> Verdict {
-        let words = doc.text.words().iter().map(|&w| doc.text.at(w));
+        let words = doc.text.words_by(self.words).iter().map(|&w| doc.text.at(w));
         let of_words = entropy(self.vocabulary.count(words));
         let of_chars = entropy(&char_counts(doc.text.as_str(), &mut self.chars));
         self.rules.judge(doc, &[of_words, of_chars])

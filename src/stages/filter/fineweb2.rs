@@ -3,7 +3,10 @@
 //! The thresholds are a file of the user: FineWeb-2's `configs/*.yml` as they are (each named for its language, `deu_Latn.yml`),
 //! or one YAML or JSON file of language → thresholds. Rules are tried in FineWeb-2's order: certainty of the language, repetition,
 //! lines, prose. Where those files say 0 for a rule of Gopher, it is off, as in datatrove. FineWeb-2 segmented each language with
-//! a tokenizer of its own; here words are Unicode words or spaCy's English tokens, so that decisions near a threshold may differ.
+//! a tokenizer of its own, of which only spaCy's English one is here (`words: spacy`): not spaCy's for other languages, jieba (Chinese),
+//! Sudachi (Japanese), Kiwi (Korean), PyThaiNLP, khmer-nltk, LaoNLP, pyidaungsu (Burmese), botok (Tibetan), Stanza and the Indic NLP
+//! library. With Unicode words, or those of ICU's dictionaries (`words: dictionary`), decisions near a threshold may differ;
+//! `benches/README.md` says how many do.
 
 use std::collections::HashMap;
 use std::path::PathBuf;

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::doc::{Document, Field, Verdict};
+use crate::doc::{Document, Field, Verdict, Words};
 use crate::error::{Error, Result};
 use crate::stage::{About, Build, Example, Expect, Family, Settings, Stage, Transform};
 
@@ -15,10 +15,12 @@ pub struct Length {
     pub min_chars: Option<u64>,
     /// Most characters.
     pub max_chars: Option<u64>,
-    /// Fewest words (Unicode words).
+    /// Fewest words.
     pub min_words: Option<u64>,
     /// Most words.
     pub max_words: Option<u64>,
+    /// How words are found.
+    pub words: Words,
 }
 
 impl Settings for Length {
@@ -36,6 +38,12 @@ impl Settings for Length {
                 settings: r#"{"min_words": 3}"#,
                 given: "two words",
                 expect: Expect::Dropped("too_few_words"),
+            },
+            Example {
+                it: "counts the words of a script without spaces",
+                settings: r#"{"min_words": 3, "words": "dictionary"}"#,
+                given: "ทุกสองสัปดาห์",
+                expect: Expect::Kept,
             },
             Example {
                 it: "counts characters, not bytes",
@@ -71,7 +79,7 @@ impl Transform for Running {
     fn apply(&mut self, doc: &mut Document) -> Verdict {
         if let Some((chars, words)) = self.measures {
             doc.set(chars, doc.text.chars() as i64);
-            doc.set(words, doc.text.words().len() as i64);
+            doc.set(words, doc.text.words_by(self.settings.words).len() as i64);
         }
         let s = &self.settings;
         if s.min_chars.is_some() || s.max_chars.is_some() {
@@ -83,7 +91,7 @@ impl Transform for Running {
             }
         }
         if s.min_words.is_some() || s.max_words.is_some() {
-            let words = doc.text.words().len() as u64;
+            let words = doc.text.words_by(self.settings.words).len() as u64;
             match (s.min_words, s.max_words) {
                 (Some(min), _) if words < min => return Verdict::drop_by("too_few_words", words as f64, min as f64),
                 (_, Some(max)) if words > max => return Verdict::drop_by("too_many_words", words as f64, max as f64),

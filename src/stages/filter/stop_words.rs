@@ -10,13 +10,13 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::doc::{Document, Verdict};
+use crate::doc::{Document, Verdict, Words};
 use crate::error::{Error, Result};
 use crate::stage::rules::Rules;
 use crate::stage::settings::Fraction;
 use crate::stage::{About, Build, Example, Expect, Family, Settings, Stage, Transform};
 
-/// Settings of `stop_words`. Words are Unicode words without regard to case; `null` switches a rule off.
+/// Settings of `stop_words`. Words are compared without regard to case; `null` switches a rule off.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct StopWords {
@@ -32,6 +32,8 @@ pub struct StopWords {
     pub min_fraction: Option<Fraction>,
     /// Greatest share of stop words among all words, 0..1.
     pub max_fraction: Option<Fraction>,
+    /// How the words of a text are found.
+    pub splitter: Words,
 }
 
 impl Default for StopWords {
@@ -43,6 +45,7 @@ impl Default for StopWords {
             min_count: None,
             min_fraction: None,
             max_fraction: None,
+            splitter: Words::Unicode,
         }
     }
 }
@@ -108,6 +111,7 @@ impl Settings for StopWords {
         let seen = vec![false; numbered.len()];
         Ok(Stage::Transform(Box::new(Running {
             words: Arc::new(numbered),
+            splitter: self.splitter,
             longest,
             rules,
             seen,
@@ -119,6 +123,7 @@ impl Settings for StopWords {
 #[derive(Clone)]
 struct Running {
     words: Arc<HashMap<String, usize, foldhash::fast::FixedState>>,
+    splitter: Words,
     /// Bytes of the longest stop word: most words of a text need no look-up.
     longest: usize,
     rules: Rules,
@@ -143,7 +148,7 @@ impl Transform for Running {
     fn apply(&mut self, doc: &mut Document) -> Verdict {
         self.seen.fill(false);
         let mut count = 0u64;
-        let words = doc.text.words();
+        let words = doc.text.words_by(self.splitter);
         for &word in words {
             if let Some(number) = self.number(doc.text.at(word)) {
                 count += 1;

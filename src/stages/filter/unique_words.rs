@@ -6,14 +6,14 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::doc::{Document, Verdict};
+use crate::doc::{Document, Verdict, Words};
 use crate::error::Result;
 use crate::stage::rules::Rules;
 use crate::stage::settings::Fraction;
 use crate::stage::{About, Build, Example, Expect, Family, Settings, Stage, Transform};
 use crate::text::vocabulary::Vocabulary;
 
-/// Settings of `unique_words`. Words are Unicode words without regard to case; `null` switches a rule off.
+/// Settings of `unique_words`. Words are compared without regard to case; `null` switches a rule off.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct UniqueWords {
@@ -23,11 +23,13 @@ pub struct UniqueWords {
     pub max_fraction: Option<Fraction>,
     /// Fewest different words.
     pub min_count: Option<u64>,
+    /// How words are found.
+    pub words: Words,
 }
 
 impl Default for UniqueWords {
     fn default() -> Self {
-        Self { min_fraction: Some(Fraction(0.1)), max_fraction: None, min_count: None }
+        Self { min_fraction: Some(Fraction(0.1)), max_fraction: None, min_count: None, words: Words::Unicode }
     }
 }
 
@@ -56,19 +58,20 @@ impl Settings for UniqueWords {
             .at_most("fraction", "too_many_unique_words", self.max_fraction)
             .at_least("count", "too_few_unique_words", self.min_count)
             .checked::<Self>()?;
-        Ok(Stage::Transform(Box::new(Running { rules, vocabulary: Vocabulary::default() })))
+        Ok(Stage::Transform(Box::new(Running { rules, words: self.words, vocabulary: Vocabulary::default() })))
     }
 }
 
 #[derive(Clone)]
 struct Running {
     rules: Rules,
+    words: Words,
     vocabulary: Vocabulary,
 }
 
 impl Transform for Running {
     fn apply(&mut self, doc: &mut Document) -> Verdict {
-        let words = doc.text.words();
+        let words = doc.text.words_by(self.words);
         let count = self.vocabulary.count(words.iter().map(|&w| doc.text.at(w))).len() as f64;
         let fraction = if words.is_empty() { 0.0 } else { count / words.len() as f64 };
         self.rules.judge(doc, &[fraction, count])

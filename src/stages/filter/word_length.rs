@@ -4,12 +4,12 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::doc::{Document, Verdict};
+use crate::doc::{Document, Verdict, Words};
 use crate::error::Result;
 use crate::stage::rules::Rules;
 use crate::stage::{About, Build, Example, Expect, Family, Settings, Stage, Transform};
 
-/// Settings of `word_length`. Lengths are characters of Unicode words; `null` switches a rule off.
+/// Settings of `word_length`. `null` switches a rule off.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct WordLength {
@@ -23,11 +23,20 @@ pub struct WordLength {
     pub max_median: Option<f64>,
     /// Most characters between two spaces anywhere in the text: whole links and encoded data count as one.
     pub max_unspaced: Option<u64>,
+    /// How words are found.
+    pub words: Words,
 }
 
 impl Default for WordLength {
     fn default() -> Self {
-        Self { min_mean: Some(3.0), max_mean: Some(10.0), min_median: None, max_median: None, max_unspaced: None }
+        Self {
+            min_mean: Some(3.0),
+            max_mean: Some(10.0),
+            min_median: None,
+            max_median: None,
+            max_unspaced: None,
+            words: Words::Unicode,
+        }
     }
 }
 
@@ -70,13 +79,14 @@ impl Settings for WordLength {
             .at_most("median", "words_too_long", self.max_median)
             .at_most("unspaced", "unspaced", self.max_unspaced)
             .checked::<Self>()?;
-        Ok(Stage::Transform(Box::new(Running { rules, lengths: Vec::new() })))
+        Ok(Stage::Transform(Box::new(Running { rules, words: self.words, lengths: Vec::new() })))
     }
 }
 
 #[derive(Clone)]
 struct Running {
     rules: Rules,
+    words: Words,
     /// Scratch.
     lengths: Vec<u32>,
 }
@@ -85,7 +95,7 @@ impl Transform for Running {
     fn apply(&mut self, doc: &mut Document) -> Verdict {
         self.lengths.clear();
         let text = &doc.text;
-        self.lengths.extend(text.words().iter().map(|&word| chars(text.at(word)) as u32));
+        self.lengths.extend(text.words_by(self.words).iter().map(|&word| chars(text.at(word)) as u32));
         let unspaced = text.as_str().split_whitespace().map(chars).max().unwrap_or(0);
         let total: u64 = self.lengths.iter().map(|&n| u64::from(n)).sum();
         let mean = total as f64 / self.lengths.len().max(1) as f64;

@@ -1,5 +1,6 @@
 //! Words, as the ways of counting them that recipes name.
 
+pub mod dictionary;
 pub mod spacy;
 pub mod unicode;
 
@@ -22,11 +23,14 @@ pub enum Words {
     Whitespace,
     /// Tokens of spaCy 3.8's blank English pipeline, which datatrove ≥ 0.4 counts as words: punctuation marks are words too.
     Spacy,
+    /// Unicode words, but those of Chinese, Japanese, Thai, Lao, Khmer and Burmese, which are written without spaces, as ICU's
+    /// dictionaries have them.
+    Dictionary,
 }
 
 impl Words {
     /// How many ways there are.
-    pub const WAYS: usize = 3;
+    pub const WAYS: usize = 4;
 
     /// Appends the words of `text` to `out`.
     pub fn find(self, text: &str, out: &mut Vec<Span>) {
@@ -34,6 +38,7 @@ impl Words {
             Self::Unicode => unicode::words(text, out),
             Self::Whitespace => whitespace(text, out),
             Self::Spacy => spacy::words(text, out),
+            Self::Dictionary => dictionary::words(text, out),
         }
     }
 }
