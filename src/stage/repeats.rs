@@ -16,7 +16,7 @@ use super::{Apply, Build, Corpus, Findings, Global, Links, Mapper, Records, Sort
 use crate::doc::{Document, Field, FieldTable, Span, Text, Verdict};
 use crate::error::{Error, Result};
 use crate::sketch::hash;
-use crate::text::{segments, simplify};
+use crate::text::{ccnet, segments, simplify};
 
 /// Where a repetition counts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -97,7 +97,7 @@ impl Normalize {
     pub fn apply<'t>(self, text: &'t str, out: &'t mut String) -> &'t str {
         match self {
             Self::AsIs => return text,
-            Self::Ccnet => simplify::ccnet(text, out),
+            Self::Ccnet => ccnet::for_dedup(text, out),
             Self::Simplify => simplify::simplify(text, out),
         }
         out

@@ -2,7 +2,7 @@
 
 use aho_corasick::AhoCorasick;
 
-use super::python::{is_space, is_word};
+use super::chars::{is_space, is_word};
 
 /// What counters count on social pages (RefinedWeb's list as DCLM gives it).
 const COUNTED: [&str; 12] = [

@@ -21,11 +21,9 @@ pub mod lines;
 pub mod mojibake;
 pub mod ngrams;
 pub mod normalize;
-pub mod parts;
 pub mod pii;
 #[rustfmt::skip]
 pub mod programming;
-pub mod python;
 pub mod redact;
 pub mod redpajama;
 pub mod secrets;

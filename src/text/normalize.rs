@@ -191,6 +191,12 @@ mod tests {
 
     proptest! {
         #[test]
+        fn ascii_is_searched_as_any_text_is(text in "[ -~\\x00-\\x1f\\x7f]{0,40}", line_ends: bool, controls: bool, quotes: bool) {
+            let changes = Changes { line_ends, controls, quotes, ..INVISIBLE };
+            prop_assert_eq!(changes.finds(&text), text.find(|c| changes.of(c) != Change::Stays));
+        }
+
+        #[test]
         fn changing_twice_is_changing_once(
             text in "\\PC{0,40}|[\\r\\n\\u{200b}\\u{c} a“–ﬁＡ]{0,20}",
             all: bool,

@@ -3,8 +3,8 @@
 use unicode_normalization::UnicodeNormalization;
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::chars::{is_numeric, is_space, is_word, words};
 use super::ngrams;
-use super::python::{is_numeric, is_space, is_word, words};
 use super::vocabulary::entropy;
 
 /// The names of the signals, without `rps_`, in the order of [`Signals::of`].
@@ -160,11 +160,15 @@ const BULLETS: [char; 10] = ['•', '‣', '▶', '◀', '◦', '■', '□', '�
 /// Lower case, without ASCII punctuation, decomposed.
 fn normalize(line: &str, out: &mut String) {
     out.clear();
-    if line.is_ascii() {
-        out.extend(line.chars().filter(|c| !c.is_ascii_punctuation()));
-        out.make_ascii_lowercase();
-        return;
-    }
+    if line.is_ascii() { normalize_ascii(line, out) } else { normalize_any(line, out) }
+}
+
+fn normalize_ascii(line: &str, out: &mut String) {
+    out.extend(line.chars().filter(|c| !c.is_ascii_punctuation()));
+    out.make_ascii_lowercase();
+}
+
+fn normalize_any(line: &str, out: &mut String) {
     let bare: String = line.chars().filter(|c| !c.is_ascii_punctuation()).collect();
     out.extend(bare.to_lowercase().nfd());
 }
@@ -194,6 +198,17 @@ fn raw_words(text: &str, is_stop: impl Fn(&str) -> bool) -> Raw {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_ascii_path_is_the_general_one(line in "[ -~\\x00-\\x1f\\x7f]{0,40}") {
+            let (mut fast, mut slow) = (String::new(), String::new());
+            normalize_ascii(&line, &mut fast);
+            normalize_any(&line, &mut slow);
+            prop_assert_eq!(fast, slow);
+        }
+    }
 
     #[test]
     fn signals_of_a_text_that_can_be_counted_by_hand() {

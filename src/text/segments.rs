@@ -2,8 +2,6 @@
 
 use std::ops::Range;
 
-use unicode_segmentation::UnicodeSegmentation;
-
 type Span = (u32, u32);
 
 /// The lines that are not blank, of `lines` (spans as [`super::lines::spans`] finds them).
@@ -26,13 +24,23 @@ pub fn paragraphs(text: &str, lines: &[Span], out: &mut Vec<Span>) {
 
 /// The sentences (UAX #29), without the white space around them.
 pub fn sentences(text: &str, out: &mut Vec<Span>) {
-    for (start, sentence) in text.split_sentence_bound_indices() {
+    let mut from = 0;
+    super::sentences::unicode(text, |end| {
+        let sentence = text.get(from..end).unwrap_or_default();
         let inside = sentence.trim();
         if !inside.is_empty() {
-            let start = start + sentence.len() - sentence.trim_start().len();
+            let start = from + sentence.len() - sentence.trim_start().len();
             out.push((start as u32, (start + inside.len()) as u32));
         }
-    }
+        from = end;
+    });
+}
+
+/// The text without the segments of which `keeps` does not hold, as [`without`] leaves it; `None` if all of them stay.
+pub fn keep(text: &str, segments: &[Span], mut keeps: impl FnMut(&str) -> bool) -> Option<String> {
+    let piece = |span: &Span| text.get(span.0 as usize..span.1 as usize).unwrap_or_default();
+    let cut: Vec<bool> = segments.iter().map(|span| !keeps(piece(span))).collect();
+    cut.contains(&true).then(|| without(text, segments, &cut))
 }
 
 fn is_blank(text: &str, span: Span) -> bool {
@@ -137,6 +145,9 @@ mod tests {
         assert_eq!(cut(text, &[true, false, false]), "b\nc\n");
         assert_eq!(cut(text, &[false, false, true]), "a\n\nb\n");
         assert_eq!(cut(text, &[true, true, true]), "");
+        let kept = |keeps: fn(&str) -> bool| keep(text, &of(text, lines), keeps);
+        assert_eq!(kept(|line| line != "b").as_deref(), Some("a\n\nc\n"));
+        assert_eq!((kept(|_| true), kept(|_| false).as_deref()), (None, Some("")));
     }
 
     proptest! {

@@ -1,46 +1,13 @@
-//! Texts made equal where readers see no difference: the two normalizations that published corpora were deduplicated by.
-
-use std::sync::LazyLock;
+//! Texts made equal where readers see no difference: datatrove's normalization, which FineWeb was deduplicated by.
 
 use unicode_normalization::UnicodeNormalization;
 
-/// Punctuation beyond ASCII that CCNet knows, and datatrove after it. The digit is theirs too.
-const WIDE: &str = "—”％１〈、━【「」，】；“《„’∶´．（–？！：～«〉》）。…►»";
+use super::chars::{DATATROVE_PUNCTUATION, DIGIT, NONSPACING, chars, is_space};
+
 const POINTS: [char; 7] = ['.', ',', '\u{60c}', '\u{66b}', '\u{2396}', '\u{2397}', '\u{2398}'];
 
-/// `\p{Nd}`
-const DIGIT: u8 = 1;
-/// `\p{Mn}`
-const MARK: u8 = 2;
-/// Of [`WIDE`], or a control character.
-const NOTHING: u8 = 4;
-
-static CLASSES: LazyLock<Box<[u8]>> = LazyLock::new(|| {
-    let mut classes = vec![0; 0x11_0000].into_boxed_slice();
-    for (pattern, class) in [(r"\p{Nd}", DIGIT), (r"\p{Mn}", MARK), (r"[\x00-\x1f\x7f-\x{9f}]", NOTHING)] {
-        let Ok(hir) = regex_syntax::parse(pattern) else { continue };
-        if let regex_syntax::hir::HirKind::Class(regex_syntax::hir::Class::Unicode(ranges)) = hir.kind() {
-            for range in ranges.ranges() {
-                let part = classes.get_mut(range.start() as usize..=range.end() as usize);
-                part.unwrap_or_default().iter_mut().for_each(|c| *c |= class);
-            }
-        }
-    }
-    for c in WIDE.chars() {
-        if let Some(class) = classes.get_mut(c as usize) {
-            *class |= NOTHING;
-        }
-    }
-    classes
-});
-
-fn is(c: char, class: u8) -> bool {
-    CLASSES.get(c as usize).is_some_and(|has| has & class != 0)
-}
-
-/// White space as Python's `str.isspace` and `\s` have it.
-fn is_space(c: char) -> bool {
-    c.is_whitespace() || matches!(c, '\u{1c}'..='\u{1f}')
+fn is(c: char, class: u32) -> bool {
+    chars().is(c, class)
 }
 
 /// As datatrove's `simplify_text` does by default (0.10): lower case, numbers as `0`, punctuation as white space, runs of
@@ -64,7 +31,7 @@ fn simplify_any(text: &str, out: &mut String) {
                 chars.next();
                 skip_digits(&mut chars);
             }
-        } else if c.is_ascii_punctuation() || is(c, NOTHING) || is_space(c) {
+        } else if is(c, DATATROVE_PUNCTUATION) || is_space(c) {
             if !plain.is_empty() && !plain.ends_with(' ') {
                 plain.push(' ');
             }
@@ -72,7 +39,7 @@ fn simplify_any(text: &str, out: &mut String) {
             plain.push(c);
         }
     }
-    out.extend(plain.trim_end().nfd().filter(|c| !is(*c, MARK)));
+    out.extend(plain.trim_end().nfd().filter(|c| !is(*c, NONSPACING)));
     let end = out.trim_end_matches(is_space).len();
     out.truncate(end);
     let start = out.len() - out.trim_start_matches(is_space).len();
@@ -109,24 +76,6 @@ fn simplify_ascii(bytes: &[u8], out: &mut String) {
     }
 }
 
-/// As CCNet hashes paragraphs (Wenzek et al. 2020; `normalize_for_dedup`): trimmed, lower case, every digit as `0`, no
-/// typographic punctuation and no control characters; ASCII punctuation stays. `out` is overwritten.
-pub fn ccnet(text: &str, out: &mut String) {
-    out.clear();
-    let text = text.trim_matches(is_space);
-    if text.is_ascii() { ccnet_ascii(text, out) } else { ccnet_any(text, out) }
-}
-
-fn ccnet_ascii(text: &str, out: &mut String) {
-    let kept = text.bytes().filter(|b| !b.is_ascii_control());
-    out.extend(kept.map(|b| if b.is_ascii_digit() { '0' } else { b.to_ascii_lowercase() as char }));
-}
-
-fn ccnet_any(text: &str, out: &mut String) {
-    let digit = |c: char| if is(c, DIGIT) { '0' } else { c };
-    out.extend(text.to_lowercase().chars().map(digit).filter(|c| !is(*c, NOTHING)));
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -140,7 +89,7 @@ mod tests {
 
     fn hashed(text: &str) -> String {
         let mut out = String::new();
-        ccnet(text, &mut out);
+        super::super::ccnet::for_dedup(text, &mut out);
         out
     }
 
@@ -149,7 +98,6 @@ mod tests {
         let given = "Hello, World! It's 3,000.5 dollars — naïve café, isn't it? … １２３ İstanbul";
         assert_eq!(simplified(given), "hello world it s 0 0 dollars naive cafe isn t it 0 istanbul");
         assert_eq!(simplified(" ﬁ ß\u{a0}x \u{301} "), "ﬁ ß x");
-        assert_eq!(hashed("\tSee §12, “p. 3”…\u{1c} "), "see §00, p. 0");
     }
 
     /// `fixtures/goldens/repeats.py` recorded what datatrove and a model of CCNet make of these texts.
@@ -170,20 +118,16 @@ mod tests {
             let (mut fast, mut slow) = (String::new(), String::new());
             simplify_ascii(text.as_bytes(), &mut fast);
             simplify_any(&text, &mut slow);
-            prop_assert_eq!(&fast, &slow);
-            (fast, slow) = (String::new(), String::new());
-            ccnet_ascii(&text, &mut fast);
-            ccnet_any(&text, &mut slow);
             prop_assert_eq!(fast, slow);
         }
 
         #[test]
         fn simplified_texts_have_single_spaces_inside(text in "\\PC{0,30}|[ a.\u{301}é1٣,\\n]{0,20}") {
             let once = simplified(&text);
-            prop_assert!(!once.starts_with(' ') && !once.ends_with(' ') && !once.contains(|c| is(c, MARK)));
+            prop_assert!(!once.starts_with(' ') && !once.ends_with(' ') && !once.contains(|c| is(c, NONSPACING)));
             // Punctuation goes before accents do, there as here: what only then turns out to be punctuation stays (U+1FFD).
-            let marks = |text: &str| text.chars().filter(|c| is(*c, NOTHING)).count();
-            let late: usize = text.chars().filter(|c| !is(*c, NOTHING)).map(|c| marks(&c.to_string().nfd().to_string())).sum();
+            let marks = |text: &str| text.chars().filter(|c| is(*c, DATATROVE_PUNCTUATION)).count();
+            let late: usize = text.chars().filter(|c| !is(*c, DATATROVE_PUNCTUATION)).map(|c| marks(&c.to_string().nfd().to_string())).sum();
             prop_assert!(marks(&once) <= late);
         }
     }

@@ -14,7 +14,7 @@ use crate::stage::rules::Rules;
 use crate::stage::settings::Fraction;
 use crate::stage::{About, Build, Example, Expect, Family, Settings, Stage, Transform};
 use crate::text::boilerplate::{POLICIES, is_counter, phrases, share};
-use crate::text::python::{is_numeric, is_space, words};
+use crate::text::chars::{is_numeric, is_space, words};
 
 /// Settings of `strip_boilerplate_lines`. `null` switches a rule off. Empty lines stay.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::stage::classifier::Classifier;
 use crate::stage::settings::Level;
 use crate::stage::{About, Build, Example, Expect, Family, Settings, Stage, Transform};
-use crate::text::parts;
+use crate::text::segments;
 
 /// Settings of `fasttext`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -85,6 +85,7 @@ impl Settings for Fasttext {
                 expect: Expect::Text("The old whale swam beneath the ship, and the captain stood upon the deck"),
             },
         ],
+        version: 2,
         ..About::new("fasttext", Family::Filter, "judges with a fastText classifier: quality, toxicity, topics")
     };
 
@@ -165,10 +166,12 @@ impl Running {
             keeps
         };
         let text = doc.text.as_str();
-        let kept = match level {
-            Level::Line => parts::keep(parts::lines(text), judge),
-            Level::Paragraph | Level::Document => parts::keep(parts::paragraphs(text), judge),
-        };
+        let mut segments = Vec::new();
+        match level {
+            Level::Line => segments::lines(text, doc.text.lines(), &mut segments),
+            Level::Paragraph | Level::Document => segments::paragraphs(text, doc.text.lines(), &mut segments),
+        }
+        let kept = segments::keep(text, &segments, judge);
         self.write(doc, weighed / chars.max(1) as f64);
         if kept_parts == 0 {
             return Verdict::drop("no_part_left");

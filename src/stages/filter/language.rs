@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::stage::classifier::Classifier;
 use crate::stage::settings::Level;
 use crate::stage::{About, Build, Example, Expect, Family, Settings, Stage, Transform};
-use crate::text::{fasttext, parts};
+use crate::text::{fasttext, segments};
 
 /// Settings of `language`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -43,7 +43,7 @@ fn min_score() -> f64 {
 
 impl Settings for Language {
     const ABOUT: About = About {
-        version: 2,
+        version: 3,
         reasons: &[
             ("other_language", "no language asked for reaches `min_score`"),
             ("unsure", "the most probable language is below `min_score`"),
@@ -158,10 +158,12 @@ impl Running {
             census.add(heard, part.chars().count(), keeps);
             keeps
         };
-        let kept = match level {
-            Level::Line => parts::keep(parts::lines(text), judge),
-            Level::Paragraph | Level::Document => parts::keep(parts::paragraphs(text), judge),
-        };
+        let mut segments = Vec::new();
+        match level {
+            Level::Line => segments::lines(text, doc.text.lines(), &mut segments),
+            Level::Paragraph | Level::Document => segments::paragraphs(text, doc.text.lines(), &mut segments),
+        }
+        let kept = segments::keep(text, &segments, judge);
         if let Some((label, score)) = census.most() {
             self.write(doc, label, score);
         }

@@ -19,8 +19,8 @@ use crate::stage::rules::Rules;
 use crate::stage::settings::Fraction;
 use crate::stage::{About, Build, Example, Expect, Family, Settings, Stage, Transform};
 use crate::text::boilerplate::{POLICIES, phrases};
+use crate::text::chars::{strip, words};
 use crate::text::ngrams;
-use crate::text::python::{strip, words};
 
 /// Settings of `nemotron_cc`. `null` switches a rule off.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::io::codec;
 use crate::stage::rules::Rules;
 use crate::stage::{About, Build, Example, Expect, Family, Settings, Stage, Transform};
-use crate::text::ccnet::Normalizer;
+use crate::text::ccnet;
 use crate::text::kenlm::{Model, Score};
 
 /// Settings of `perplexity`.
@@ -113,11 +113,10 @@ impl Settings for Perplexity {
             .at_most("perplexity", "perplexity_too_high", self.max_perplexity)
             .checked::<Self>()?;
         let into = self.into.as_deref().map(|name| cx.writes(name)).transpose()?;
-        let normalizer = (self.normalize == Normalize::Ccnet).then(Normalizer::default);
         Ok(Stage::Transform(Box::new(Running {
             model: (*model).clone(),
             sentence: self.sentence,
-            normalizer,
+            normalize: self.normalize,
             rules,
             into,
             line: String::new(),
@@ -129,7 +128,7 @@ impl Settings for Perplexity {
 struct Running {
     model: Model,
     sentence: Sentence,
-    normalizer: Option<Normalizer>,
+    normalize: Normalize,
     rules: Rules,
     into: Option<Field<f64>>,
     /// Scratch: a line normalized.
@@ -138,10 +137,10 @@ struct Running {
 
 impl Running {
     fn score(&mut self, sentence: &str) -> Score {
-        match &self.normalizer {
-            None => self.model.score(sentence),
-            Some(normalizer) => {
-                normalizer.normalize(sentence, &mut self.line);
+        match self.normalize {
+            Normalize::None => self.model.score(sentence),
+            Normalize::Ccnet => {
+                ccnet::normalize(sentence, &mut self.line);
                 self.model.score(&self.line)
             }
         }
@@ -152,15 +151,15 @@ impl Transform for Running {
     fn apply(&mut self, doc: &mut Document) -> Verdict {
         let text = doc.text.as_str();
         let mut score = Score::default();
-        match (self.sentence, &self.normalizer) {
+        match (self.sentence, self.normalize) {
             (Sentence::Line, _) => {
                 for line in text.split('\n').filter(|line| !line.trim().is_empty()) {
                     score = score.and(self.score(line));
                 }
             }
             // The normalization takes control characters out: words of two lines must not become one.
-            (Sentence::Document, Some(_)) => score = self.score(&text.replace('\n', " ")),
-            (Sentence::Document, None) => score = self.score(text),
+            (Sentence::Document, Normalize::Ccnet) => score = self.score(&text.replace('\n', " ")),
+            (Sentence::Document, Normalize::None) => score = self.score(text),
         }
         if score.tokens == 0 {
             score = self.score("");

@@ -16,7 +16,7 @@ use crate::stage::rules::Rules;
 use crate::stage::settings::Fraction;
 use crate::stage::{About, Build, Example, Expect, Family, Settings, Stage, Transform};
 use crate::text::boilerplate::{is_counter, share};
-use crate::text::python::{is_digit, is_space, strip};
+use crate::text::chars::{is_digit, is_space, strip};
 use crate::text::words::fasttext;
 
 /// Settings of `refinedweb_lines`. `null` switches a rule off.

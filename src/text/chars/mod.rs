@@ -6,7 +6,9 @@ use std::sync::LazyLock;
 #[rustfmt::skip]
 #[allow(missing_docs, reason = "made by a script, named for what the tools call them")]
 mod table;
+mod python;
 
+pub use python::*;
 pub use table::*;
 
 /// Every character's classes, in two stages: blocks of 256 characters, equal blocks kept once.
@@ -73,7 +75,7 @@ impl Chars {
     }
 }
 
-/// Python's `str.isspace` of one character.
+/// Python's `str.isspace` of one character, and what `str.split` cuts at.
 #[inline]
 pub fn is_space(c: char) -> bool {
     match ASCII.get(c as usize) {

@@ -1,40 +1,29 @@
 //! Characters as Python's `str` and `re` class them, which recipes were made with.
 
-use unicode_normalization::char::is_combining_mark;
+use super::{ASCII, DIGIT, LETTER, WORD, chars, is_space};
 
-/// `str.isspace`, and what `str.split` cuts at: Unicode's whitespace and four separators among the controls.
-pub fn is_space(c: char) -> bool {
-    c.is_whitespace() || matches!(c, '\u{1c}'..='\u{1f}')
+/// Whether `c` is of any of these classes, which for ASCII are known while compiling.
+#[inline]
+fn is(c: char, classes: u32) -> bool {
+    ASCII.get(c as usize).map_or_else(|| chars().is(c, classes), |has| has & classes != 0)
 }
 
-/// `str.isalpha`: letters, without the marks and circled letters that Unicode calls alphabetic.
+/// `str.isalpha`.
+#[inline]
 pub fn is_letter(c: char) -> bool {
-    c.is_ascii_alphabetic()
-        || (!c.is_ascii()
-            && c.is_alphabetic()
-            && !c.is_numeric()
-            && !is_combining_mark(c)
-            && !matches!(c, '\u{24b6}'..='\u{24e9}' | '\u{1f130}'..='\u{1f149}' | '\u{1f150}'..='\u{1f169}' | '\u{1f170}'..='\u{1f189}'))
+    is(c, LETTER)
 }
 
 /// `\w`: letters, numbers and the underscore.
+#[inline]
 pub fn is_word(c: char) -> bool {
-    c == '_' || c.is_ascii_alphanumeric() || (!c.is_ascii() && (is_letter(c) || c.is_numeric()))
+    is(c, WORD)
 }
 
-/// Unicode's decimal zeros; nine more digits follow each.
-#[rustfmt::skip]
-const ZEROS: [u32; 66] = [
-    0x30, 0x660, 0x6f0, 0x7c0, 0x966, 0x9e6, 0xa66, 0xae6, 0xb66, 0xbe6, 0xc66, 0xce6, 0xd66, 0xde6, 0xe50, 0xed0, 0xf20, 0x1040, 0x1090, 0x17e0, 0x1810, 0x1946, 0x19d0, 0x1a80, 0x1a90, 0x1b50, 0x1bb0, 0x1c40, 0x1c50, 0xa620, 0xa8d0, 0xa900, 0xa9d0, 0xa9f0, 0xaa50, 0xabf0, 0xff10, 0x104a0, 0x10d30, 0x11066, 0x110f0, 0x11136, 0x111d0, 0x112f0, 0x11450, 0x114d0, 0x11650, 0x116c0, 0x11730, 0x118e0, 0x11950, 0x11c50, 0x11d50, 0x11da0, 0x16a60, 0x16ac0, 0x16b50, 0x1d7ce, 0x1d7d8, 0x1d7e2, 0x1d7ec, 0x1d7f6, 0x1e140, 0x1e2f0, 0x1e950, 0x1fbf0,
-];
-
 /// `str.isdecimal`: the digits of any script's decimal numbers.
+#[inline]
 pub fn is_decimal(c: char) -> bool {
-    if c.is_ascii() {
-        return c.is_ascii_digit();
-    }
-    let after = ZEROS.partition_point(|zero| *zero <= c as u32);
-    after.checked_sub(1).and_then(|at| ZEROS.get(at)).is_some_and(|zero| c as u32 - zero < 10)
+    is(c, DIGIT)
 }
 
 /// `str.isdigit`: decimal digits, and digits set high, low or in circles.
@@ -60,11 +49,6 @@ pub fn is_numeric(c: char) -> bool {
 /// `str.split`.
 pub fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(is_space).filter(|word| !word.is_empty())
-}
-
-/// `str.strip`.
-pub fn strip(text: &str) -> &str {
-    text.trim_matches(is_space)
 }
 
 #[cfg(test)]
