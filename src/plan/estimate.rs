@@ -3,7 +3,7 @@
 //!
 //! The sample is spread over the splits by their number alone, so that a plan has one estimate. An input of up to
 //! [`SAMPLE`] is walked whole. What a sample cannot show are duplicates of documents outside of it: what a second look
-//! will take is extrapolated from how the share of candidates grows from half of the sample to all of it, and the most
+//! will take is extrapolated from how the share of candidates grows from half of the sample to all of it (`grown`), and the most
 //! that it can take is given too.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -372,9 +372,9 @@ impl<'p> Rehearsal<'p> {
         if step.global.second().is_none() {
             return Ok((1.0, 1.0));
         }
-        let in_half = |at: &DocRef| {
+        let half_of = |at: &DocRef| {
             let sampled = strata.get(at.split as usize).and_then(|s| s.docs.get(at.row as usize));
-            sampled.is_some_and(|s| s.doc.id.0.is_multiple_of(2))
+            sampled.map(|s| s.doc.id.0 % 2)
         };
         let share = |findings: &Findings, counts: &dyn Fn(&DocRef) -> bool| -> Result<f64> {
             let (mut of, mut all) = (0.0, 0.0);
@@ -394,14 +394,29 @@ impl<'p> Rehearsal<'p> {
         if self.whole {
             return Ok((full, full));
         }
-        let (half, _) = gathered.find(&*step.global, corpus, &|at| in_half(&at) && !dropped.contains(&at))?;
-        let half = share(&half, &in_half)?;
+        let mut half = 0.0;
+        for number in [0, 1] {
+            let in_half = |at: &DocRef| half_of(at) == Some(number);
+            let (found, _) = gathered.find(&*step.global, corpus, &|at| in_half(&at) && !dropped.contains(&at))?;
+            half += share(&found, &in_half)? / 2.0;
+        }
         let sampled = strata.iter().map(|s| s.docs.len() as f64).sum::<f64>();
         let documents = strata.iter().flat_map(|s| &s.docs).map(|d| d.weight).sum::<f64>();
-        let grows = f64::max(full - half, 0.0) * 2.0;
-        let all = full - grows + grows * documents / f64::max(sampled, 1.0);
-        Ok((full, all.clamp(full, 1.0)))
+        Ok((full, grown(half, full, documents / f64::max(sampled, 1.0))))
     }
+}
+
+/// The share of documents with a counterpart in the whole, which is `times` the sample, from that in half of the sample
+/// and in all of it. If clusters are pairs the share grows as a straight line does; if they are of all sizes, as a power.
+/// What lies between is neither, and so is the answer: the geometric mean.
+fn grown(half: f64, full: f64, times: f64) -> f64 {
+    if half <= 0.0 || full <= half {
+        // Nothing grows, or there was nothing to grow from: then all are pairs.
+        return if half > 0.0 { full.min(1.0) } else { (full * times).min(1.0) };
+    }
+    let line = (full + (full - half) * 2.0 * (times - 1.0)).min(1.0);
+    let power = (full * times.powf((full / half).log2().min(1.0))).min(1.0);
+    (line * power).sqrt().clamp(full, 1.0)
 }
 
 fn split_bytes(task: &Task) -> u64 {
@@ -493,4 +508,21 @@ fn walk(
         }
     }
     left
+}
+
+#[cfg(test)]
+mod tests {
+    use super::grown;
+
+    #[test]
+    fn pairs_grow_with_the_sample_and_large_clusters_do_not() {
+        let near = |a: f64, b: f64| assert!((a - b).abs() < 1e-9, "{a} {b}");
+        near(grown(0.01, 0.02, 10.0), 0.2);
+        near(grown(0.3, 0.3, 10.0), 0.3);
+        near(grown(0.0, 0.02, 10.0), 0.2);
+        near(grown(0.0, 0.0, 10.0), 0.0);
+        near(grown(0.2, 0.4, 10.0), 1.0);
+        // A real corpus: of 27,589 documents 26% have a candidate, of 1,839 of them 5.3%, of half of these 3.3%.
+        assert!((0.26 / 2.0..0.26 * 2.0).contains(&grown(0.033, 0.053, 15.0)));
+    }
 }
