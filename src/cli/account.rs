@@ -33,7 +33,7 @@ pub struct WhyArguments {
 
 /// Prints the account of a run.
 pub fn stats(arguments: &RunFolder) -> Outcome {
-    let plan = Remembered::plan(&arguments.run)?;
+    let plan = Remembered::plan(&arguments.run, false)?;
     let outcome = summarize(&plan, &Layout::at(&arguments.run))?;
     if arguments.json {
         render::json(&account(&plan, &outcome));

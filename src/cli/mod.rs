@@ -88,6 +88,9 @@ struct PipelineArguments {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    /// Let steps run programs and load libraries that the pipeline names (`command`, `onnx`)
+    #[arg(long)]
+    allow_exec: bool,
 }
 
 fn variable(text: &str) -> Result<(String, String), String> {
@@ -112,7 +115,15 @@ type Outcome = Result<(), Failure>;
 impl PipelineArguments {
     fn load(&self) -> Result<Pipeline, Failure> {
         let env = |name: &str| std::env::var(name).ok();
-        load(&self.pipeline, &self.set, &env).map_err(|d| Failure::Diagnostics(d, self.json))
+        let mut pipeline = load(&self.pipeline, &self.set, &env).map_err(|d| Failure::Diagnostics(d, self.json))?;
+        pipeline.allow_exec = self.allow_exec;
+        Ok(pipeline)
+    }
+
+    /// A plan that is going to be run.
+    fn plan_to_run(&self) -> Result<Plan, Failure> {
+        let (_, plan) = self.plan()?;
+        allowed(plan, self.json)
     }
 
     fn plan(&self) -> Result<(Pipeline, Plan), Failure> {
@@ -120,6 +131,11 @@ impl PipelineArguments {
         let plan = compile(&pipeline).map_err(|d| Failure::Diagnostics(d, self.json))?;
         Ok((pipeline, plan))
     }
+}
+
+/// The plan, unless it executes what was not allowed.
+fn allowed(plan: Plan, json: bool) -> Result<Plan, Failure> {
+    if plan.refused.0.is_empty() { Ok(plan) } else { Err(Failure::Diagnostics(plan.refused, json)) }
 }
 
 /// Runs the command line.

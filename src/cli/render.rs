@@ -84,7 +84,7 @@ pub fn summary(tally: &Tally, order: &[String]) -> String {
             because.push(format!("(redacted {})", kinds.join(", ")));
         }
         if step.panicked > 0 {
-            because.push(format!("panicked {}", count(step.panicked)));
+            because.push(format!("(quarantined {})", count(step.panicked)));
         }
         let speed = step.bytes as f64 * 1e3 / step.nanos.max(1) as f64;
         table.add_row([
@@ -101,7 +101,7 @@ pub fn summary(tally: &Tally, order: &[String]) -> String {
     let lost: Vec<String> = tally.quarantined.iter().map(|(r, n)| format!("{r} {}", count(*n))).collect();
     let (parts, expanded) = match tally.expanded {
         0 => (String::new(), String::new()),
-        n => (format!(" + {} parts", count(tally.parts)), format!(" + {} cut into parts", count(n))),
+        n => (format!(" + {} made of them", count(tally.parts)), format!(" + {} cut or joined", count(n))),
     };
     text.push_str(&format!(
         "\n\n {} read{parts} = {} kept + {} dropped + {} quarantined{}{expanded}\n",

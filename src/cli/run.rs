@@ -39,6 +39,9 @@ pub struct TaskArguments {
     /// Worker threads
     #[arg(long, short = 'j')]
     workers: Option<usize>,
+    /// Let steps run programs and load libraries that the pipeline names (`command`, `onnx`)
+    #[arg(long)]
+    allow_exec: bool,
 }
 
 /// How a run folder remembers what it runs.
@@ -64,14 +67,14 @@ impl Remembered {
     }
 
     /// Plans again what the run folder ran.
-    pub fn plan(run_dir: &std::path::Path) -> Result<Plan, Failure> {
+    pub fn plan(run_dir: &std::path::Path, allow_exec: bool) -> Result<Plan, Failure> {
         let path = run_dir.join("run.json");
         let bytes = std::fs::read(&path).map_err(|e| {
             Error::io("read", &path, e).hint("give the run folder that `tamis run` printed, such as `runs/quickstart`")
         })?;
         let it: Self = serde_json::from_slice(&bytes)
             .map_err(|e| Error::world(format!("`{}` is damaged: {e}", path.display())))?;
-        let arguments = PipelineArguments { pipeline: it.pipeline, set: it.set, json: false };
+        let arguments = PipelineArguments { pipeline: it.pipeline, set: it.set, json: false, allow_exec };
         let (_, mut plan) = arguments.plan()?;
         plan.run_dir = run_dir.to_owned();
         if plan.fingerprint != it.fingerprint {
@@ -104,7 +107,7 @@ fn stop_on_interrupt() -> Arc<AtomicBool> {
 /// Runs a pipeline.
 pub fn run(arguments: &RunArguments) -> Outcome {
     let started = std::time::Instant::now();
-    let (_, plan) = arguments.pipeline.plan()?;
+    let plan = arguments.pipeline.plan_to_run()?;
     let stop = stop_on_interrupt();
     Remembered::save(&arguments.pipeline, &plan)?;
     let progress = Progress::new(arguments.quiet || arguments.pipeline.json);
@@ -203,7 +206,7 @@ pub fn account(plan: &Plan, outcome: &run::Outcome) -> serde_json::Value {
 
 /// Does one task.
 pub fn task(arguments: &TaskArguments) -> Outcome {
-    let plan = Remembered::plan(&arguments.run)?;
+    let plan = super::allowed(Remembered::plan(&arguments.run, arguments.allow_exec)?, false)?;
     let stop = stop_on_interrupt();
     let cx = Context { workers: workers(arguments.workers), stop: &stop, observer: &run::Silent, shuffle: None };
     let did = run::task(&plan, &arguments.task, &cx)?;

@@ -190,6 +190,15 @@ impl Fields {
         Self(self.0.iter().map(keep).collect())
     }
 
+    /// Leaves `Null` where `other` holds something else.
+    pub fn keep_equal(&mut self, other: &Self) {
+        for (slot, value) in self.0.iter_mut().enumerate() {
+            if *value != *other.slot(slot as u16) {
+                *value = Value::Null;
+            }
+        }
+    }
+
     /// Takes what is in `slot`, leaving `Null`.
     pub fn take(&mut self, slot: u16) -> Value {
         self.0.get_mut(slot as usize).map(std::mem::take).unwrap_or_default()

@@ -62,6 +62,25 @@ impl Document {
         }
     }
 
+    /// The `ordinal`-th document made of `docs`: a document of its own with this text, from the place of the first, with
+    /// those fields and members in which all of them agree. Tokens are of their texts, and stay behind.
+    pub fn joined(docs: &[Self], ordinal: u32, text: String) -> Option<Self> {
+        let (first, others) = docs.split_first()?;
+        let mut fields = first.fields.clone();
+        others.iter().for_each(|doc| fields.keep_equal(&doc.fields));
+        fields.forget_tokens();
+        let ids: Vec<u8> = docs.iter().flat_map(|doc| doc.id.0.to_le_bytes()).collect();
+        Some(Self {
+            id: DocId(xxhash_rust::xxh3::xxh3_128(&ids)).part(ordinal),
+            origin: first.origin.clone(),
+            text: Text::new(text),
+            fields,
+            rest: if others.iter().all(|doc| doc.rest == first.rest) { first.rest.clone() } else { String::new() },
+            copies: docs.iter().map(|doc| doc.copies).max().unwrap_or(1),
+            marks: Vec::new(),
+        })
+    }
+
     /// The value of `field`, if it was written.
     pub fn get<T: Typed>(&self, field: Field<T>) -> Option<T::Ref<'_>> {
         T::from_value(self.fields.slot(field.slot()))
@@ -178,6 +197,30 @@ mod tests {
         assert_eq!(first.get(tokens), None);
         assert!(first.id != second.id && first.id != doc.id);
         assert_eq!(first.id, doc.id.part(0));
+    }
+
+    #[test]
+    fn a_joined_document_says_what_all_of_them_say() {
+        let mut table = FieldTable::default();
+        let (lang, path) = (table.field::<String>("lang").unwrap(), table.field::<String>("path").unwrap());
+        let docs: Vec<Document> = ["a", "b"]
+            .iter()
+            .enumerate()
+            .map(|(at, text)| {
+                let origin = Origin { source: "code".into(), file: "a.tar".into(), at: at as u64 };
+                let mut doc = Document::new(origin, (*text).to_owned());
+                doc.set(lang, "C".into());
+                doc.set(path, format!("{text}.c"));
+                doc.rest = "\"x\":1".into();
+                doc.copies = 1 + at as u32;
+                doc
+            })
+            .collect();
+        let joined = Document::joined(&docs, 0, "ab".into()).unwrap();
+        assert_eq!((joined.get(lang), joined.get(path), &*joined.rest, joined.copies), (Some("C"), None, "\"x\":1", 2));
+        assert_eq!(joined.origin, docs[0].origin);
+        assert!(joined.id != docs[0].id && joined.id != Document::joined(&docs, 1, "ab".into()).unwrap().id);
+        assert!(Document::joined(&[], 0, String::new()).is_none());
     }
 
     #[test]

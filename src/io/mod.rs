@@ -11,6 +11,9 @@ pub mod http;
 pub mod lines;
 pub mod mapped;
 pub mod mediawiki;
+#[cfg(feature = "onnx")]
+pub mod onnx;
+pub mod program;
 pub mod table;
 pub mod token_table;
 pub mod warc;

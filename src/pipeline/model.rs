@@ -36,6 +36,8 @@ pub struct Pipeline {
     pub run_dir: Option<PathBuf>,
     /// `tests:`
     pub tests: Vec<Test>,
+    /// Whether its steps may run programs and load libraries. No file can say so: it is for whoever runs the pipeline to set.
+    pub allow_exec: bool,
 }
 
 impl Pipeline {

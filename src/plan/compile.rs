@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{
-    Action, Chain, ChainStep, Condition, End, Fingerprint, GlobalStep, Input, Pass, Plan, SharedExpand,
+    Action, Chain, ChainStep, Condition, End, Fingerprint, GlobalStep, Input, Pass, Plan, SharedBatch, SharedExpand,
     SharedTransform, SinkStep, Task,
 };
 use crate::doc::FieldTable;
@@ -28,6 +28,7 @@ pub fn compile(pipeline: &Pipeline) -> Result<Plan, Diagnostics> {
         table: builder.table,
         loads: builder.loads,
         notes: builder.notes,
+        refused: builder.refused,
     };
     passes(pipeline, built).map_err(|error| {
         let mut diagnostic = Diagnostic::of(&pipeline.files, Span::default(), &error);
@@ -59,6 +60,7 @@ fn passes(pipeline: &Pipeline, built: Built) -> Result<Plan> {
         memory: pipeline.limits.memory,
         quarantine: pipeline.limits.quarantine,
         keep_dropped: pipeline.keep.dropped_sample(),
+        refused: Diagnostics(built.refused),
     })
 }
 
@@ -80,6 +82,7 @@ pub(super) enum BuiltStage {
     Source(Arc<dyn Source>),
     Transform(Arc<SharedTransform>),
     Expand(Arc<SharedExpand>),
+    Batch(Arc<SharedBatch>),
     Global(Arc<dyn Global>),
     Exchange(Arc<dyn Exchange>),
     Sink(Arc<dyn Sink>),
@@ -97,6 +100,7 @@ struct Built {
     /// Fields that readers must load: part of every reader's fingerprint.
     loads: BTreeSet<String>,
     notes: Vec<(String, String)>,
+    refused: Vec<Diagnostic>,
 }
 
 /// Builds every stage, flow by flow, upstream first, so that fields are known where they are read.
@@ -112,6 +116,8 @@ pub(super) struct Builder<'p> {
     /// What steps share.
     shared: Shared,
     pub(super) found: Vec<Diagnostic>,
+    /// Steps that run programs or load libraries without leave.
+    pub(super) refused: Vec<Diagnostic>,
 }
 
 impl<'p> Builder<'p> {
@@ -150,6 +156,7 @@ impl<'p> Builder<'p> {
             notes: Vec::new(),
             shared: Shared::default(),
             found: Vec::new(),
+            refused: Vec::new(),
         }
     }
 
@@ -197,6 +204,7 @@ impl<'p> Builder<'p> {
         let label = if self.many_flows { format!("{}.{}", flow.name, step.label) } else { step.label.clone() };
         let mut cx = Build::new(&step.label, source, &mut self.table, scope).sharing(&self.shared);
         cx.annotate = step.annotate;
+        cx.allow_exec = self.pipeline.allow_exec;
         cx.memory = self.pipeline.limits.memory / 4;
         let when: Option<Condition> = match &step.when {
             None => None,
@@ -208,7 +216,8 @@ impl<'p> Builder<'p> {
         let stage = (step.entry.build)(step.settings.clone(), &mut cx)?;
         let annotate =
             if step.annotate { Some(cx.writes::<String>(&format!("{}.verdict", step.label))?) } else { None };
-        let Requests { resources, loads, notes } = cx.into_requests();
+        let Requests { resources, loads, notes, executes } = cx.into_requests();
+        self.refuse(step, &executes);
         self.loads.extend(loads);
         self.notes.extend(notes.into_iter().map(|note| (label.clone(), note)));
         let print = format!(
@@ -235,6 +244,7 @@ impl<'p> Builder<'p> {
                     .hint("take `mode: annotate` away"));
             }
             Stage::Expand(e) => BuiltStage::Expand(Arc::new(SharedExpand::new(e))),
+            Stage::Batch(b) => BuiltStage::Batch(Arc::new(SharedBatch::new(b))),
             Stage::Global(g) => BuiltStage::Global(g),
             Stage::Exchange { .. } if when.is_some() || annotate.is_some() => {
                 return Err(Error::pipeline(format!(
@@ -272,6 +282,18 @@ impl<'p> Builder<'p> {
             Stage::Sink(s) => BuiltStage::Sink(s),
         };
         Ok(vec![BuiltStep { name, label, print, stage, splits, when, annotate }])
+    }
+
+    /// A pipeline executes nothing unless whoever runs it says so.
+    fn refuse(&mut self, step: &Step, executes: &[String]) {
+        for what in executes.iter().filter(|_| !self.pipeline.allow_exec) {
+            let diagnostic = Diagnostic::new(
+                &self.pipeline.files,
+                step.span,
+                format!("`{}` {what}, which was not allowed", step.label),
+            );
+            self.refused.push(diagnostic.hint("read what it does, and give `--allow-exec` if you trust it"));
+        }
     }
 }
 
@@ -347,7 +369,7 @@ impl Passes<'_> {
         let mut step = 0;
         while step < count {
             match &self.built_step(flow, step)?.stage {
-                BuiltStage::Transform(_) | BuiltStage::Expand(_) => {
+                BuiltStage::Transform(_) | BuiltStage::Expand(_) | BuiltStage::Batch(_) => {
                     streams.iter_mut().for_each(|s| s.pending.push(Pending::Step { flow, step }));
                     step += 1;
                 }
@@ -570,6 +592,7 @@ impl Passes<'_> {
                     (Some(apply), _) => apply,
                     (None, BuiltStage::Transform(t)) => Action::Transform(t.clone()),
                     (None, BuiltStage::Expand(e)) => Action::Expand(e.clone()),
+                    (None, BuiltStage::Batch(b)) => Action::Batch(b.clone()),
                     _ => return Err(Error::bug("a pending step is not per document")),
                 };
                 print.push(built.print.clone());

@@ -125,7 +125,7 @@ fn pass_view(plan: &Plan, index: usize, done: &dyn Fn(&str) -> bool) -> PassView
     }
     let chains = pass.chains.iter().enumerate().map(|(number, chain)| {
         let labels = chain.steps.iter().map(|s| match s.action {
-            Action::Transform(_) | Action::Expand(_) => s.label.clone(),
+            Action::Transform(_) | Action::Expand(_) | Action::Batch(_) => s.label.clone(),
             Action::Apply { .. } => format!("apply {}", s.label),
         });
         (labels.collect(), pass.tasks.iter().filter(|t| t.chain == number).count())

@@ -16,7 +16,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::doc::{Document, FieldTable};
-use crate::stage::{CloneExpand, CloneTransform, Expand, Global, Sink, Source, Split, Transform};
+use crate::pipeline::Diagnostics;
+use crate::stage::{
+    BatchTransform, CloneBatch, CloneExpand, CloneTransform, Expand, Global, Sink, Source, Split, Transform,
+};
 
 pub use compile::compile;
 pub use estimate::{BarrierEstimate, Estimate, estimate};
@@ -43,6 +46,8 @@ pub struct Plan {
     pub keep_dropped: f64,
     /// Names the whole plan: equal for equal work.
     pub fingerprint: Fingerprint,
+    /// Steps that run programs or load libraries, in a pipeline that was not allowed to: such a plan is looked at, not run.
+    pub refused: Diagnostics,
 }
 
 /// One walk over documents, and what follows it.
@@ -166,6 +171,8 @@ pub enum Action {
     Transform(Arc<SharedTransform>),
     /// A stage that makes several documents of one; cloned for each worker.
     Expand(Arc<SharedExpand>),
+    /// A stage that takes the documents of a morsel together; cloned for each worker.
+    Batch(Arc<SharedBatch>),
     /// The findings of a barrier.
     Apply {
         /// Index into [`Plan::passes`].
@@ -182,6 +189,8 @@ pub struct Shared<S: ?Sized>(std::sync::Mutex<Box<S>>);
 pub type SharedTransform = Shared<dyn Transform>;
 /// A prototype of an [`Expand`].
 pub type SharedExpand = Shared<dyn Expand>;
+/// A prototype of a [`BatchTransform`].
+pub type SharedBatch = Shared<dyn BatchTransform>;
 
 impl<S: ?Sized> Shared<S> {
     /// Wraps a built stage.
@@ -205,6 +214,13 @@ impl SharedExpand {
     /// A clone for one worker.
     pub fn fresh(&self) -> Box<dyn Expand> {
         CloneExpand::clone_box(&**self.prototype())
+    }
+}
+
+impl SharedBatch {
+    /// A clone for one worker.
+    pub fn fresh(&self) -> Box<dyn BatchTransform> {
+        CloneBatch::clone_box(&**self.prototype())
     }
 }
 

@@ -4,9 +4,11 @@ use serde::Serialize;
 use serde_json::{Map, Value as Json};
 
 use super::compile::{Builder, BuiltStage, BuiltStep};
-use crate::doc::{AS_READ, Document, FieldTable, FieldType, Origin, Reason, Value, Verdict};
+use crate::doc::{AS_READ, Document, FieldTable, Origin, Value, Verdict};
 use crate::error::{Error, Result};
 use crate::pipeline::{Diagnostic, Diagnostics, Inputs, Pipeline, Span};
+use crate::stage::Failed;
+use crate::stage::values::{from_json, to_json};
 
 /// Steps ready to be tried.
 pub struct Trial<'p> {
@@ -75,6 +77,7 @@ impl<'p> Trial<'p> {
         };
         let mut builder = Builder::without_inputs(pipeline);
         (0..pipeline.flows.len()).for_each(|index| drop(builder.flow(index)));
+        builder.found.append(&mut builder.refused);
         if !builder.found.is_empty() {
             return Err(Diagnostics(builder.found));
         }
@@ -121,19 +124,19 @@ impl<'p> Trial<'p> {
             let mut dropped = None;
             let mut going = Vec::new();
             for (number, mut doc) in docs.into_iter().enumerate() {
-                let (tried, ended) = try_step(label, step, &mut doc, &self.table);
+                let (tried, ended) = try_step(label, step, &mut doc, &self.table)?;
                 if number == 0 {
                     walked.steps.push(tried);
                 }
                 match ended {
                     Ended::Kept => going.push(doc),
-                    Ended::Dropped(reason) => dropped = Some((doc, reason)),
+                    Ended::Stopped(because) => dropped = Some((doc, because)),
                     Ended::Expanded(parts) => going.extend(parts),
                 }
             }
             docs = going;
-            if let Some((doc, reason)) = dropped.filter(|_| docs.is_empty()) {
-                walked.stop = Some(Stop { by: label.clone(), because: reason.word.to_owned() });
+            if let Some((doc, because)) = dropped.filter(|_| docs.is_empty()) {
+                walked.stop = Some(Stop { by: label.clone(), because: because.to_owned() });
                 docs = vec![doc];
                 break;
             }
@@ -155,24 +158,33 @@ impl<'p> Trial<'p> {
 /// How a document left a step.
 enum Ended {
     Kept,
-    Dropped(Reason),
+    /// Dropped or quarantined, for this reason.
+    Stopped(&'static str),
     Expanded(Vec<Document>),
 }
 
-fn try_step(label: &str, step: &mut BuiltStep, doc: &mut Document, table: &FieldTable) -> (Tried, Ended) {
+fn try_step(label: &str, step: &mut BuiltStep, doc: &mut Document, table: &FieldTable) -> Result<(Tried, Ended)> {
     let mut tried = Tried { label: label.to_owned(), said: String::new(), change: None, wrote: Vec::new() };
     if step.when.as_ref().is_some_and(|holds| !holds(doc)) {
         tried.said = "passed by: `when` does not hold".into();
-        return (tried, Ended::Kept);
+        return Ok((tried, Ended::Kept));
     }
     let (text, fields) = (doc.text.as_str().to_owned(), doc.fields.clone());
     let mut parts = Vec::new();
     let mut verdict = match &step.stage {
         BuiltStage::Transform(stage) => stage.fresh().apply(doc),
         BuiltStage::Expand(stage) => stage.fresh().expand(doc, &mut parts),
+        BuiltStage::Batch(stage) => match stage.fresh().apply(std::slice::from_mut(doc)) {
+            Ok(verdicts) => verdicts.first().copied().unwrap_or(Verdict::Keep),
+            Err(Failed::Stage(error)) => return Err(error.with("step", label)),
+            Err(Failed::Document { because, detail, .. }) => {
+                tried.said = format!("quarantined because {because}: {detail}");
+                return Ok((tried, Ended::Stopped(because)));
+            }
+        },
         _ => {
             tried.said = "passed by: it needs the whole corpus".into();
-            return (tried, Ended::Kept);
+            return Ok((tried, Ended::Kept));
         }
     };
     tried.said = words(verdict);
@@ -196,11 +208,11 @@ fn try_step(label: &str, step: &mut BuiltStep, doc: &mut Document, table: &Field
             tried.wrote.push((name.to_owned(), value));
         }
     }
-    match verdict {
-        Verdict::Drop(reason) => (tried, Ended::Dropped(reason)),
+    Ok(match verdict {
+        Verdict::Drop(reason) => (tried, Ended::Stopped(reason.word)),
         Verdict::Keep if parts.is_empty() => (tried, Ended::Kept),
         Verdict::Keep => (tried, Ended::Expanded(parts)),
-    }
+    })
 }
 
 fn words(verdict: Verdict) -> String {
@@ -211,27 +223,4 @@ fn words(verdict: Verdict) -> String {
             _ => format!("dropped because {}", reason.word),
         },
     }
-}
-
-fn from_json(value: &Json, kind: FieldType) -> Option<Value> {
-    match kind {
-        FieldType::Str => value.as_str().map(|s| Value::Str(s.to_owned())),
-        FieldType::I64 => value.as_i64().map(Value::I64),
-        FieldType::F64 => value.as_i64().map(Value::I64).or_else(|| value.as_f64().map(Value::F64)),
-        FieldType::Bool => value.as_bool().map(Value::Bool),
-        FieldType::Floats => serde_json::from_value(value.clone()).ok().map(Value::Floats),
-        FieldType::Tokens => serde_json::from_value(value.clone()).ok().map(Value::Tokens),
-    }
-}
-
-fn to_json(value: &Value) -> Option<Json> {
-    Some(match value {
-        Value::Null => return None,
-        Value::Str(text) => text.as_str().into(),
-        Value::I64(n) => (*n).into(),
-        Value::F64(n) => (*n).into(),
-        Value::Bool(b) => (*b).into(),
-        Value::Tokens(ids) => ids.clone().into(),
-        Value::Floats(vector) => vector.clone().into(),
-    })
 }

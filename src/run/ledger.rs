@@ -17,7 +17,7 @@ use crate::stage::BadRecord;
 pub enum Ending {
     /// A step decided against it.
     Dropped,
-    /// It could not be read, or a stage panicked on it.
+    /// It could not be read, or a stage could not take it.
     Quarantined,
     /// It went on, without what a step took out of its text.
     Redacted,
@@ -77,12 +77,12 @@ impl<'r> LedgerRow<'r> {
         }
     }
 
-    /// A document on which the stage `by` panicked.
-    pub fn panicked(doc: &'r Document, by: &'r str, message: String) -> Self {
+    /// A document that the stage `by` could not take, and what exactly happened.
+    pub fn quarantined(doc: &'r Document, by: &'r str, because: &'r str, detail: String) -> Self {
         Self {
-            detail: Some(message.into()),
+            detail: Some(detail.into()),
             text: Some(Cow::Borrowed(doc.text.as_str())),
-            ..Self::of(doc, Ending::Quarantined, by, PANICKED)
+            ..Self::of(doc, Ending::Quarantined, by, because)
         }
     }
 

@@ -6,6 +6,7 @@
 //! twice is harmless. Local runs and clusters do the same tasks by the same code.
 
 mod barrier;
+mod batch;
 mod commit;
 mod found;
 pub mod held;
@@ -100,8 +101,17 @@ pub struct Outcome {
     pub lossy: bool,
 }
 
+/// A plan with steps that execute what whoever runs it did not allow is not run.
+fn allowed(plan: &Plan) -> Result<()> {
+    match plan.refused.0.first() {
+        Some(refused) => Err(Error::pipeline(refused.message.clone()).with("line", refused.line)),
+        None => Ok(()),
+    }
+}
+
 /// Runs everything in `plan` that has no valid receipt yet.
 pub fn run(plan: &Plan, cx: &Context<'_>) -> Result<Outcome> {
+    allowed(plan)?;
     let layout = Layout::create(&plan.run_dir)?;
     let _lock = layout.lock()?;
     layout.refuse_foreign_outputs(plan)?;
@@ -148,6 +158,7 @@ fn finish_pass(plan: &Plan, index: usize, layout: &Layout, cx: &Context<'_>) -> 
 
 /// Does exactly the task called `id`, in this process, unless its receipt says it is done. What it builds on must be done.
 pub fn task(plan: &Plan, id: &str, cx: &Context<'_>) -> Result<bool> {
+    allowed(plan)?;
     let layout = Layout::create(&plan.run_dir)?;
     for (index, pass) in plan.passes.iter().enumerate() {
         if let Some(task) = pass.tasks.iter().find(|t| t.id == id) {

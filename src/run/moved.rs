@@ -13,7 +13,7 @@ use std::sync::Arc;
 use crate::doc::{DocId, Document, FieldTable, Origin, Text, Value};
 use crate::error::{Error, Result};
 use crate::io::atomic::{AtomicFile, Written};
-use crate::stage::{Chunk, Encode, Exchange, Morsel, Read, Reader};
+use crate::stage::{Chunk, Encode, Exchange, Join, Joined, Morsel, Read, Reader};
 
 const MAGIC: &[u8; 8] = b"TAMISMOV";
 /// Bytes of documents that a walk gathers before it writes a block for each cell.
@@ -143,15 +143,16 @@ impl Moved {
     }
 }
 
-/// Reads the documents of `cell` out of the files of all walks, in order.
-pub fn open(files: Vec<PathBuf>, cell: u32, fields: &Arc<FieldTable>) -> Box<dyn Reader> {
-    Box::new(Cell { files, cell, fields: fields.clone(), gathered: None, next: 0 })
+/// Reads the documents of `cell` out of the files of all walks, in order; `join` makes new ones of those of one place.
+pub fn open(files: Vec<PathBuf>, cell: u32, fields: &Arc<FieldTable>, join: Option<Arc<dyn Join>>) -> Box<dyn Reader> {
+    Box::new(Cell { files, cell, fields: fields.clone(), join, gathered: None, next: 0 })
 }
 
 struct Cell {
     files: Vec<PathBuf>,
     cell: u32,
     fields: Arc<FieldTable>,
+    join: Option<Arc<dyn Join>>,
     gathered: Option<Arc<Gathered>>,
     next: usize,
 }
@@ -177,21 +178,35 @@ impl Reader for Cell {
             Some(gathered) => gathered.clone(),
             None => self.gathered.insert(Arc::new(self.gather()?)).clone(),
         };
-        let (start, mut bytes) = (self.next, 0);
-        while let Some(entry) = gathered.documents.get(self.next).filter(|_| bytes < MORSEL) {
+        let (start, mut bytes, mut last) = (self.next, 0, None);
+        // What is to be joined stays in one morsel.
+        let joins = self.join.is_some();
+        while let Some(entry) = gathered.documents.get(self.next) {
+            if bytes >= MORSEL && !(joins && last == Some(entry.key)) {
+                break;
+            }
             bytes += entry.bytes.len();
+            last = Some(entry.key);
             self.next += 1;
         }
         if start == self.next {
             return Ok(None);
         }
         let range = start..self.next;
+        let join = self.join.clone();
         Ok(Some(Morsel::new(bytes as u64, move |each| {
-            for entry in gathered.documents.get(range).unwrap_or_default() {
-                let bytes =
-                    gathered.blocks.get(entry.block).and_then(|b| b.get(entry.bytes.clone())).unwrap_or_default();
-                // What a block's digest vouches for is a document.
-                read(bytes, &entry.names).into_iter().for_each(|doc| each(Read::Document(Box::new(doc))));
+            let entries = gathered.documents.get(range).unwrap_or_default();
+            let Some(join) = join else {
+                entries.iter().filter_map(|e| gathered.read(e)).for_each(|doc| each(Read::Document(Box::new(doc))));
+                return;
+            };
+            for group in entries.chunk_by(|a, b| a.key == b.key) {
+                join.join(group.iter().filter_map(|e| gathered.read(e)).collect(), &mut |joined| {
+                    each(match joined {
+                        Joined::Alone(doc) => Read::Document(Box::new(doc)),
+                        Joined::Made(doc, of) => Read::Joined(Box::new(doc), of),
+                    });
+                });
             }
         })))
     }
@@ -248,6 +263,12 @@ impl Cell {
 }
 
 impl Gathered {
+    /// A document; what a block's digest vouches for is one.
+    fn read(&self, entry: &Entry) -> Option<Document> {
+        let bytes = self.blocks.get(entry.block).and_then(|block| block.get(entry.bytes.clone()))?;
+        read(bytes, &entry.names)
+    }
+
     fn add(&mut self, raw: Vec<u8>, names: &Arc<Vec<Option<u16>>>) -> Option<()> {
         let (block, mut at) = (self.blocks.len(), 0);
         while at < raw.len() {
@@ -385,7 +406,7 @@ mod tests {
     fn all(files: &[PathBuf], cells: u32, table: &Arc<FieldTable>) -> Vec<Document> {
         let mut docs = Vec::new();
         for cell in 0..cells {
-            let mut reader = open(files.to_vec(), cell, table);
+            let mut reader = open(files.to_vec(), cell, table, None);
             while let Some(morsel) = reader.next().unwrap() {
                 (morsel.parse)(&mut |read| {
                     if let Read::Document(doc) = read {
@@ -458,14 +479,14 @@ mod tests {
         part.append(Encoder::new(&(Arc::new(ByLetter) as Arc<dyn Exchange>), 1).encode(&[doc]).unwrap()).unwrap();
         part.finish().unwrap();
         let whole = std::fs::read(&path).unwrap();
-        assert!(open(vec![path.clone()], 0, &table).next().unwrap().is_some());
+        assert!(open(vec![path.clone()], 0, &table, None).next().unwrap().is_some());
         for at in [0, whole.len() - 1, whole.len() - 12] {
             let mut bytes = whole.clone();
             bytes[at] ^= 0x41;
             std::fs::write(&path, bytes).unwrap();
-            assert!(open(vec![path.clone()], 0, &table).next().is_err(), "byte {at}");
+            assert!(open(vec![path.clone()], 0, &table, None).next().is_err(), "byte {at}");
         }
         std::fs::write(&path, &whole[..10]).unwrap();
-        assert!(open(vec![path], 0, &table).next().is_err());
+        assert!(open(vec![path], 0, &table, None).next().is_err());
     }
 }

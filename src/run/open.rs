@@ -403,7 +403,8 @@ fn open_reader(plan: &Plan, task: &Task, layout: &Layout) -> Result<Box<dyn Read
                 Receipt::require(layout, &task.id, &task.fingerprint)?;
                 files.push(layout.moved(&task.id));
             }
-            Ok(moved::open(files, *cell, &plan.fields))
+            let join = if let End::Exchange { exchange, .. } = &from.end { exchange.join() } else { None };
+            Ok(moved::open(files, *cell, &plan.fields, join))
         }
     }
 }

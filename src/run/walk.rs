@@ -5,13 +5,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::batch::{self, Judged};
 use super::ledger::{LedgerRow, PANICKED};
 use super::open::{OpenTask, Output};
 use super::records::MorselRecords;
 use crate::doc::{Document, Reason, Verdict};
 use crate::error::{Error, Result};
 use crate::plan::{Action, Chain, ChainStep, Condition, End, Pass, Plan};
-use crate::stage::{Apply, BadRecord, Encode, Expand, Mapper, Morsel, Read, Transform};
+use crate::stage::{Apply, BadRecord, BatchTransform, Encode, Expand, Mapper, Morsel, Read, Transform};
 use crate::stats::{StepTally, Tally};
 
 thread_local! {
@@ -50,6 +51,8 @@ pub struct Walker<'p> {
     stages: Vec<Running>,
     /// Parts of expanded documents that are still to be walked, the next one last, and the step at which each begins.
     parts: Vec<(Document, usize)>,
+    /// Documents that came to a step that wants all of a morsel, with their rows.
+    waiting: Vec<(Document, u32)>,
     ends: Ends<'p>,
 }
 
@@ -57,6 +60,7 @@ pub struct Walker<'p> {
 enum Running {
     Transform(Box<dyn Transform>),
     Expand(Box<dyn Expand>),
+    Batch(Box<dyn BatchTransform>),
     /// Findings are the task's, not the worker's.
     Apply,
 }
@@ -65,6 +69,8 @@ enum Running {
 enum Ended {
     Kept,
     Dropped(Reason),
+    /// It waits for the others of its morsel.
+    Waits,
     /// These go on in its place.
     Expanded(Vec<Document>),
 }
@@ -113,7 +119,7 @@ impl<'p> Walker<'p> {
                 Ends::Write { encoders: sinks.iter().map(|s| s.sink.encoder(&plan.fields)).collect::<Result<_>>()? }
             }
         };
-        Ok(Self { plan, chain, stages, parts: Vec::new(), ends })
+        Ok(Self { plan, chain, stages, parts: Vec::new(), waiting: Vec::new(), ends })
     }
 
     /// Parses and walks `morsel`, the next of `task`; its first document is row `base` of what an earlier walk left.
@@ -131,6 +137,14 @@ impl<'p> Walker<'p> {
                 let step = match read {
                     Read::Bad(bad) => out.bad(&bad, task),
                     Read::Document(doc) => {
+                        out.tally.read += 1;
+                        let result = self.document(*doc, row, task, &mut out, &mut kept);
+                        GUARDED.set(true);
+                        row += 1;
+                        result
+                    }
+                    Read::Joined(doc, of) => {
+                        out.joined(of, task);
                         let result = self.document(*doc, row, task, &mut out, &mut kept);
                         GUARDED.set(true);
                         row += 1;
@@ -147,6 +161,10 @@ impl<'p> Walker<'p> {
             return Err(Error::bug(format!("the reader `{}` panicked: {message}", task.reader_label()))
                 .with("task", &task.task.id)
                 .hint("please report this with the file; other tasks are not affected"));
+        }
+        let gates = self.chain.steps.iter().enumerate().filter(|(_, step)| matches!(step.action, Action::Batch(_)));
+        for (gate, step) in gates {
+            self.batch(gate, step, task, &mut out, &mut kept)?;
         }
         let fault = |stage: &mut Running| if let Running::Transform(t) = stage { t.fault() } else { None };
         if let Some(fault) = self.stages.iter_mut().find_map(fault) {
@@ -175,13 +193,104 @@ impl<'p> Walker<'p> {
         out: &mut Tallied,
         kept: &mut Vec<Document>,
     ) -> Result<()> {
-        out.tally.read += 1;
         out.tally.bytes += doc.text.len() as u64;
-        self.walk_on(doc, 0, row, task, out, kept)?;
+        self.walk_with_parts(doc, 0, row, task, out, kept)
+    }
+
+    fn walk_with_parts(
+        &mut self,
+        doc: Document,
+        first: usize,
+        row: u32,
+        task: &OpenTask<'_>,
+        out: &mut Tallied,
+        kept: &mut Vec<Document>,
+    ) -> Result<()> {
+        self.walk_on(doc, first, row, task, out, kept)?;
         while let Some((part, step)) = self.parts.pop() {
             self.walk_on(part, step, row, task, out, kept)?;
         }
         Ok(())
+    }
+
+    /// Judges the documents that wait at the step `index`, and walks on with those that are left, in their order.
+    fn batch(
+        &mut self,
+        index: usize,
+        step: &ChainStep,
+        task: &OpenTask<'_>,
+        out: &mut Tallied,
+        kept: &mut Vec<Document>,
+    ) -> Result<()> {
+        let (Action::Batch(prototype), Some(Running::Batch(stage))) = (&step.action, self.stages.get_mut(index)) else {
+            return Err(Error::bug("a batch of no batch stage"));
+        };
+        let started = Instant::now();
+        let mut docs = Vec::new();
+        // Those that `when` lets pass by keep their place in the line.
+        let mut line: Vec<(Option<Document>, u32)> = Vec::new();
+        for (doc, row) in std::mem::take(&mut self.waiting) {
+            if step.when.as_ref().is_none_or(|holds| holds(&doc)) {
+                docs.push(doc);
+                line.push((None, row));
+            } else {
+                line.push((Some(doc), row));
+            }
+        }
+        let bytes: u64 = docs.iter().map(|doc| doc.text.len() as u64).sum();
+        let judged = batch::judge(stage, &|| prototype.fresh(), &mut docs, &step.label)?;
+        if let Some(counts) = out.steps.get_mut(index) {
+            counts.seen += docs.len() as u64;
+            counts.bytes += bytes;
+            counts.nanos += started.elapsed().as_nanos() as u64;
+        }
+        let mut judged = docs.into_iter().zip(judged);
+        for (passed_by, row) in line {
+            let doc = match passed_by {
+                Some(doc) => Some(doc),
+                None => match judged.next() {
+                    Some((doc, judged)) => self.settle(doc, judged, index, step, out)?,
+                    None => None,
+                },
+            };
+            if let Some(doc) = doc {
+                self.walk_with_parts(doc, index + 1, row, task, out, kept)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Acts on what a batch stage said of `doc`; gives it back if it goes on.
+    fn settle(
+        &self,
+        mut doc: Document,
+        judged: Judged,
+        index: usize,
+        step: &ChainStep,
+        out: &mut Tallied,
+    ) -> Result<Option<Document>> {
+        if !doc.marks.is_empty() {
+            out.redacted(&mut doc, index, &step.label)?;
+        }
+        let verdict = match judged {
+            Judged::Verdict(verdict) => verdict,
+            Judged::Bad(because, detail) => {
+                out.quarantined(&doc, index, &step.label, because, detail)?;
+                return Ok(None);
+            }
+        };
+        match ending(verdict, Vec::new(), &mut doc, step) {
+            Ended::Dropped(reason) => {
+                out.dropped(&doc, index, &step.label, reason, self.plan.keep_dropped)?;
+                Ok(None)
+            }
+            _ => {
+                if let Some(counts) = out.steps.get_mut(index) {
+                    counts.kept += 1;
+                }
+                Ok(Some(doc))
+            }
+        }
     }
 
     fn walk_on(
@@ -199,6 +308,9 @@ impl<'p> Walker<'p> {
         let ended = guarded(|| {
             for (index, step) in self.chain.steps.iter().enumerate().skip(first) {
                 at.set(index);
+                if matches!(step.action, Action::Batch(_)) {
+                    return Ended::Waits;
+                }
                 let bytes = doc.text.len() as u64;
                 let ended = match &step.when {
                     Some(holds) if !holds(&doc) => continue,
@@ -212,7 +324,7 @@ impl<'p> Walker<'p> {
                     counts.bytes += bytes;
                     counts.kept += match &ended {
                         Ended::Kept => 1,
-                        Ended::Dropped(_) => 0,
+                        Ended::Dropped(_) | Ended::Waits => 0,
                         Ended::Expanded(parts) => parts.len() as u64,
                     };
                 }
@@ -236,6 +348,7 @@ impl<'p> Walker<'p> {
         };
         match ended {
             Ok(Ended::Kept) => kept.push(doc),
+            Ok(Ended::Waits) => self.waiting.push((doc, row)),
             Ok(Ended::Expanded(parts)) => {
                 counts.expanded += 1;
                 out.tally.expanded += 1;
@@ -243,16 +356,11 @@ impl<'p> Walker<'p> {
                 self.parts.extend(parts.into_iter().rev().map(|part| (part, index + 1)));
             }
             Ok(Ended::Dropped(reason)) => {
-                out.tally.dropped += 1;
-                *counts.dropped.entry(reason.word.to_owned()).or_default() += 1;
-                let keep_text = sampled(doc.id.0, self.plan.keep_dropped);
-                LedgerRow::dropped(&doc, &step.label, reason, keep_text).append_to(&mut out.ledger)?;
+                out.dropped(&doc, index, &step.label, reason, self.plan.keep_dropped)?;
             }
             Err(message) => {
-                *out.tally.quarantined.entry(PANICKED.to_owned()).or_default() += 1;
                 counts.seen += 1;
-                counts.panicked += 1;
-                LedgerRow::panicked(&doc, &step.label, message).append_to(&mut out.ledger)?;
+                out.quarantined(&doc, index, &step.label, PANICKED, message)?;
                 // Whatever state the stage was in when it panicked is not trusted with another document.
                 if let Some(stage) = self.stages.get_mut(index) {
                     *stage = fresh(step);
@@ -309,6 +417,7 @@ fn fresh(step: &ChainStep) -> Running {
     match &step.action {
         Action::Transform(prototype) => Running::Transform(prototype.fresh()),
         Action::Expand(prototype) => Running::Expand(prototype.fresh()),
+        Action::Batch(prototype) => Running::Batch(prototype.fresh()),
         Action::Apply { .. } => Running::Apply,
     }
 }
@@ -327,6 +436,11 @@ fn judge(
         (_, Some(apply)) => apply.apply(row, doc),
         _ => Verdict::Keep,
     };
+    ending(verdict, parts, doc, step)
+}
+
+/// What a verdict means at this step.
+fn ending(verdict: Verdict, parts: Vec<Document>, doc: &mut Document, step: &ChainStep) -> Ended {
     match (verdict, step.annotate) {
         (Verdict::Keep, None) if !parts.is_empty() => Ended::Expanded(parts),
         (Verdict::Keep, None) => Ended::Kept,
@@ -367,6 +481,42 @@ impl Tallied {
             }
         }
         LedgerRow::redacted(doc, label, &marks).append_to(&mut self.ledger)
+    }
+
+    /// A document made of `of` others is a part of them, and they end with it, where it is read first.
+    fn joined(&mut self, of: u64, task: &OpenTask<'_>) {
+        if task.task.upstream.is_some() {
+            self.tally.read += 1;
+            return;
+        }
+        self.tally.read += of;
+        self.tally.expanded += of;
+        self.tally.parts += 1;
+    }
+
+    /// The step `step` decided against a document.
+    fn dropped(&mut self, doc: &Document, step: usize, label: &str, reason: Reason, keep_text: f64) -> Result<()> {
+        self.tally.dropped += 1;
+        if let Some(counts) = self.steps.get_mut(step) {
+            *counts.dropped.entry(reason.word.to_owned()).or_default() += 1;
+        }
+        LedgerRow::dropped(doc, label, reason, sampled(doc.id.0, keep_text)).append_to(&mut self.ledger)
+    }
+
+    /// The step `step` could not take a document.
+    fn quarantined(
+        &mut self,
+        doc: &Document,
+        step: usize,
+        label: &str,
+        because: &'static str,
+        detail: String,
+    ) -> Result<()> {
+        *self.tally.quarantined.entry(because.to_owned()).or_default() += 1;
+        if let Some(counts) = self.steps.get_mut(step) {
+            counts.panicked += 1;
+        }
+        LedgerRow::quarantined(doc, label, because, detail).append_to(&mut self.ledger)
     }
 
     /// A record that could not be read is counted where it is read first.

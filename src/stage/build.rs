@@ -50,6 +50,8 @@ pub struct Build<'a> {
     pub flow: &'a str,
     /// Whether the step is in `mode: annotate`: measures become fields, and nothing is dropped.
     pub annotate: bool,
+    /// Whether whoever runs the pipeline lets it run programs and load libraries.
+    pub allow_exec: bool,
     /// Bytes of memory this stage may use, from `limits.memory`.
     pub memory: u64,
     table: &'a mut FieldTable,
@@ -57,6 +59,7 @@ pub struct Build<'a> {
     resources: Vec<Resource>,
     loads: BTreeSet<String>,
     notes: Vec<String>,
+    executes: Vec<String>,
     shared: Shared,
 }
 
@@ -69,6 +72,8 @@ pub struct Requests {
     pub loads: BTreeSet<String>,
     /// What the plan should say of it.
     pub notes: Vec<String>,
+    /// What it runs that is no part of tamis, as words that follow its name.
+    pub executes: Vec<String>,
 }
 
 impl<'a> Build<'a> {
@@ -78,12 +83,14 @@ impl<'a> Build<'a> {
             label,
             flow,
             annotate: false,
+            allow_exec: false,
             memory: 1 << 30,
             table,
             scope,
             resources: Vec::new(),
             loads: BTreeSet::new(),
             notes: Vec::new(),
+            executes: Vec::new(),
             shared: Shared::default(),
         }
     }
@@ -227,9 +234,14 @@ impl<'a> Build<'a> {
         self.notes.push(note);
     }
 
+    /// Says that this step executes what is no part of tamis: `what` follows its name, as in ``runs the program `x` ``.
+    pub fn executes(&mut self, what: String) {
+        self.executes.push(what);
+    }
+
     /// What was asked for.
     pub fn into_requests(self) -> Requests {
-        Requests { resources: self.resources, loads: self.loads, notes: self.notes }
+        Requests { resources: self.resources, loads: self.loads, notes: self.notes, executes: self.executes }
     }
 
     /// The fields known so far.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Build, nearest};
+use crate::doc::Verdict;
 use crate::error::{Error, Result};
 use crate::text::fasttext::{Model, Scratch};
 
@@ -71,6 +72,53 @@ impl Classifier {
         // As many bytes are looked at as hold that many characters: a text is not counted to its end.
         let end = self.max_chars.and_then(|max| text.char_indices().nth(max)).map_or(text.len(), |(at, _)| at);
         self.model.predict(text.get(..end).unwrap_or(text), &mut self.scratch)
+    }
+}
+
+/// Checks the limits of a stage that judges by a score: whether it does anything, and whether a limit can never matter.
+/// `into` is whether the score becomes a field, `within` the least and greatest score there is.
+pub fn check_limits(
+    cx: &mut Build<'_>,
+    min: Option<f64>,
+    max: Option<f64>,
+    into: bool,
+    within: Option<(f64, f64)>,
+) -> Result<()> {
+    if min.is_none() && max.is_none() && !into && !cx.annotate {
+        return Err(Error::pipeline(format!("`{}` neither judges nor writes its score", cx.label))
+            .hint("give it `min_score` or `max_score`, or `into: quality.score` to keep the score as a field"));
+    }
+    if let (Some(min), Some(max)) = (min, max)
+        && min > max
+    {
+        return Err(Error::pipeline(format!("no score is at least {min} and at most {max}"))
+            .hint("`min_score` is the lower of the two"));
+    }
+    let Some((least, greatest)) = within else { return Ok(()) };
+    let range = format!("every score is between {least} and {greatest}");
+    for (name, limit, never, always) in [
+        ("min_score", min, min.is_some_and(|min| min <= least), min.is_some_and(|min| min > greatest)),
+        ("max_score", max, max.is_some_and(|max| max >= greatest), max.is_some_and(|max| max < least)),
+    ] {
+        if let Some(limit) = limit.filter(|_| always) {
+            return Err(Error::pipeline(format!("`{name}: {limit}` drops everything: {range}"))
+                .hint("a probability is a fraction: write 0.65 for 65%"));
+        }
+        if never {
+            cx.notes(format!("`{name}` drops nothing: {range}"));
+        }
+    }
+    Ok(())
+}
+
+/// What `score` means within these limits.
+pub fn judge(score: f64, min: Option<f64>, max: Option<f64>) -> Verdict {
+    // Scores are single precision: a limit that was written as 0.1 is the single-precision 0.1.
+    let limit = |limit: Option<f64>| limit.map(|limit| f64::from(limit as f32));
+    match (limit(min), limit(max)) {
+        (Some(min), _) if score < min => Verdict::drop_by("score_too_low", score, min),
+        (_, Some(max)) if score > max => Verdict::drop_by("score_too_high", score, max),
+        _ => Verdict::Keep,
     }
 }
 

@@ -14,6 +14,7 @@
 //! ```
 
 mod about;
+mod batch;
 mod build;
 pub mod candidates;
 pub mod classifier;
@@ -31,6 +32,7 @@ pub mod pieces;
 pub mod quality;
 pub mod ranks;
 pub mod repeats;
+pub mod repository;
 pub mod rules;
 pub mod settings;
 mod sink;
@@ -39,13 +41,15 @@ pub mod survivor;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod urls;
+pub mod values;
 pub mod varint;
 pub mod verify;
 
 pub use about::{About, Example, Expect, Family};
+pub use batch::{BatchTransform, CloneBatch, Failed};
 pub use build::{Build, Requests, Resource, Scope, Shared, nearest};
 pub use entry::{Entry, Settings};
-pub use exchange::Exchange;
+pub use exchange::{Exchange, Join, Joined};
 pub use global::{Apply, Chosen, Corpus, Findings, Global, Links, Mapper, Records, Sorted};
 pub use sink::{Chunk, Encode, Part, PartPlace, Sink};
 pub use source::{BadRecord, FilePart, Morsel, Read, Reader, Source, Split, pack, whole_files};
@@ -63,6 +67,8 @@ pub enum Stage {
     Transform(Box<dyn Transform>),
     /// One document → its parts.
     Expand(Box<dyn Expand>),
+    /// Several documents at once: a neural model, an outside program. The only one that can fail.
+    Batch(Box<dyn BatchTransform>),
     /// Sees everyone before anyone is judged: the barrier.
     Global(Arc<dyn Global>),
     /// Needs several barriers: what each but the last finds, its `apply` leaves in fields for the next to map.

@@ -122,6 +122,8 @@ impl Morsel {
 pub enum Read {
     /// A document.
     Document(Box<Document>),
+    /// A document made of documents that an earlier walk left, and how many of these it accounts for.
+    Joined(Box<Document>, u64),
     /// A record that is none: quarantined with its bytes and its place.
     Bad(BadRecord),
 }

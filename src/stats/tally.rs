@@ -21,7 +21,7 @@ pub struct StepTally {
     /// Pieces of text taken out here, by kind.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub redacted: BTreeMap<String, u64>,
-    /// Documents that stopped here because the stage panicked on them.
+    /// Documents that stopped here because the stage panicked or otherwise failed on them, and nothing else.
     #[serde(default)]
     pub panicked: u64,
     /// Bytes of text that came in.
@@ -58,17 +58,17 @@ impl StepTally {
 pub struct Tally {
     /// Records read (documents and records that could not be read).
     pub read: u64,
-    /// Documents that were made of others: their parts.
+    /// Documents that were made of others: their parts, or what they were joined to.
     #[serde(default)]
     pub parts: u64,
-    /// Documents whose parts went on in their place.
+    /// Documents in whose place others went on: their parts, or what they were joined to.
     #[serde(default)]
     pub expanded: u64,
     /// Documents that reached the end.
     pub kept: u64,
     /// Documents that some step dropped.
     pub dropped: u64,
-    /// Records that could not be read, or whose stage panicked, by reason.
+    /// Records that could not be read, or that a stage could not take, by reason.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub quarantined: BTreeMap<String, u64>,
     /// Bytes of text read.

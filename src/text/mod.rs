@@ -14,6 +14,7 @@ pub mod entities;
 pub mod fasttext;
 pub mod gutenberg;
 pub mod html;
+pub mod imports;
 pub mod json;
 pub mod kenlm;
 pub mod license;

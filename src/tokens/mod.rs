@@ -1,6 +1,7 @@
 //! Tokenizers, and the files that tokens are kept in.
 
 mod bpe;
+mod classified;
 mod formats;
 mod order;
 mod pack;
@@ -13,6 +14,7 @@ mod train;
 mod vocabulary;
 
 pub use bpe::nfc;
+pub use classified::Classified;
 pub use formats::{Format, Segment, ShardSummary};
 pub use order::{TokenDocument, in_order};
 pub use pack::{How, Pack};

@@ -148,7 +148,17 @@ impl Loader<'_> {
         let keep = root.get("keep").map(|n| self.keep(n)).unwrap_or_default();
         let run_dir = root.get("run").and_then(|n| self.text(n, "`run`")).map(PathBuf::from);
         let tests = root.get("tests").map(|n| self.tests(n, &flows)).unwrap_or_default();
-        Some(Pipeline { name, path: path.to_owned(), files: Files::default(), flows, limits, keep, run_dir, tests })
+        Some(Pipeline {
+            name,
+            path: path.to_owned(),
+            files: Files::default(),
+            flows,
+            limits,
+            keep,
+            run_dir,
+            tests,
+            allow_exec: false,
+        })
     }
 
     fn vars(&mut self, root: &Node, set: &[(String, String)]) -> Vars {

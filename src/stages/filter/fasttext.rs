@@ -9,8 +9,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::doc::{Document, Field, Verdict};
-use crate::error::{Error, Result};
-use crate::stage::classifier::Classifier;
+use crate::error::Result;
+use crate::stage::classifier::{Classifier, check_limits, judge};
 use crate::stage::settings::Level;
 use crate::stage::{About, Build, Example, Expect, Family, Settings, Stage, Transform};
 use crate::text::segments;
@@ -92,21 +92,7 @@ impl Settings for Fasttext {
     fn build(self, cx: &mut Build<'_>) -> Result<Stage> {
         let classifier = Classifier::load(&self.model, self.max_chars, cx)?;
         let label = classifier.label(&self.label)?;
-        if self.min_score.is_none() && self.max_score.is_none() && self.into.is_none() && !cx.annotate {
-            return Err(Error::pipeline(format!("`{}` neither judges nor writes its score", cx.label))
-                .hint("give it `min_score` or `max_score`, or `into: quality.score` to keep the score as a field"));
-        }
-        if let (Some(min), Some(max)) = (self.min_score, self.max_score)
-            && min > max
-        {
-            return Err(Error::pipeline(format!("no score is at least {min} and at most {max}"))
-                .hint("`min_score` is the lower of the two"));
-        }
-        for (name, never) in [("min_score", self.min_score == Some(0.0)), ("max_score", self.max_score == Some(1.0))] {
-            if never {
-                cx.notes(format!("`{name}` drops nothing: every score is between 0 and 1"));
-            }
-        }
+        check_limits(cx, self.min_score, self.max_score, self.into.is_some(), Some((0.0, 1.0)))?;
         let mut fields = Vec::new();
         if let Some(name) = &self.into {
             fields.push(cx.writes(name)?);
@@ -141,13 +127,7 @@ impl Running {
     }
 
     fn verdict(&self, score: f64) -> Verdict {
-        // Scores are single precision: a limit that was written as 0.1 is the single-precision 0.1.
-        let limit = |limit: Option<f64>| limit.map(|limit| f64::from(limit as f32));
-        match (limit(self.settings.min_score), limit(self.settings.max_score)) {
-            (Some(min), _) if score < min => Verdict::drop_by("score_too_low", score, min),
-            (_, Some(max)) if score > max => Verdict::drop_by("score_too_high", score, max),
-            _ => Verdict::Keep,
-        }
+        judge(score, self.settings.min_score, self.settings.max_score)
     }
 
     fn write(&self, doc: &mut Document, score: f64) {

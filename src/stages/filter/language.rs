@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::doc::{Document, Field, Verdict};
 use crate::error::Result;
-use crate::stage::classifier::Classifier;
+use crate::stage::classifier::{Classifier, check_limits};
 use crate::stage::settings::Level;
 use crate::stage::{About, Build, Example, Expect, Family, Settings, Stage, Transform};
 use crate::text::{fasttext, segments};
@@ -87,6 +87,9 @@ impl Settings for Language {
 
     fn build(self, cx: &mut Build<'_>) -> Result<Stage> {
         let classifier = Classifier::load(&self.model, self.max_chars, cx)?;
+        // It always writes the language and its score, and 0 is how to say that nothing is too unsure.
+        let min_score = Some(self.min_score).filter(|&min| min != 0.0);
+        check_limits(cx, min_score, None, true, Some((0.0, 1.0)))?;
         let wanted = self.keep.iter().map(|name| classifier.label(name)).collect::<Result<_>>()?;
         let kept_fraction = match self.level {
             Level::Document => None,

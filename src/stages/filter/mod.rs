@@ -8,6 +8,7 @@ pub static STAGES: &[Entry] = &[
     Entry::of::<c4_paragraphs::C4Paragraphs>(),
     Entry::of::<c4_quality::C4Quality>(),
     Entry::of::<code_quality::CodeQuality>(),
+    Entry::of::<command::Command>(),
     Entry::of::<compression_ratio::CompressionRatio>(),
     Entry::of::<entropy::Entropy>(),
     Entry::of::<fasttext::Fasttext>(),
@@ -21,6 +22,7 @@ pub static STAGES: &[Entry] = &[
     Entry::of::<license::License>(),
     Entry::of::<madlad400::Madlad400>(),
     Entry::of::<nemotron_cc::NemotronCc>(),
+    Entry::of::<onnx::Onnx>(),
     Entry::of::<perplexity::Perplexity>(),
     Entry::of::<redpajama_signals::RedpajamaSignals>(),
     Entry::of::<refinedweb_lines::RefinedwebLines>(),
@@ -38,6 +40,7 @@ pub mod c4_bad_words;
 pub mod c4_paragraphs;
 pub mod c4_quality;
 pub mod code_quality;
+pub mod command;
 pub mod compression_ratio;
 pub mod entropy;
 pub mod fasttext;
@@ -51,6 +54,7 @@ pub mod length;
 pub mod license;
 pub mod madlad400;
 pub mod nemotron_cc;
+pub mod onnx;
 pub mod perplexity;
 pub mod redpajama_signals;
 pub mod refinedweb_lines;

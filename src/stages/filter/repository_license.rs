@@ -4,7 +4,6 @@
 //! compared with SPDX's texts in the walk before, and their folders become a table; in the walk after, each document looks
 //! its folders up from the inside out. Several license files in one folder are a choice (`Apache-2.0 OR MIT`).
 
-use std::borrow::Cow;
 use std::io::Read;
 use std::sync::Arc;
 
@@ -14,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::doc::{Document, Field, FieldTable, Verdict};
 use crate::error::{Error, Result};
 use crate::stage::keys::Key;
+use crate::stage::repository::Place;
 use crate::stage::{
     About, Apply, Build, Corpus, Example, Expect, Family, Findings, Global, Links, Mapper, Records, Settings, Sorted,
     Stage,
@@ -53,25 +53,6 @@ impl Settings for RepositoryLicense {
         let _: Field<String> = cx.may_read(&self.into)?;
         let into = cx.writes(&self.into)?;
         Ok(Stage::Global(Arc::new(Running { licenses, place: Place { path, repository }, into })))
-    }
-}
-
-/// Where a document lies: its repository and its path in it.
-#[derive(Debug, Clone, Copy)]
-struct Place {
-    path: Field<String>,
-    repository: Option<Key>,
-}
-
-impl Place {
-    fn of<'d>(&self, doc: &'d Document) -> (Cow<'d, str>, &'d str) {
-        let archive = doc.origin.file.split_once("!/");
-        let path = doc.get(self.path);
-        match (self.repository.and_then(|by| by.text(doc)), archive) {
-            (Some(repository), _) => (repository, path.unwrap_or_default()),
-            (None, Some((archive, member))) => (archive.into(), path.unwrap_or(member)),
-            (None, None) => ("".into(), path.unwrap_or(&doc.origin.file)),
-        }
     }
 }
 
@@ -151,7 +132,7 @@ struct Reading {
 
 impl Mapper for Reading {
     fn map(&mut self, doc: &Document, out: &mut dyn Records) {
-        let (repository, path) = self.place.of(doc);
+        let (repository, path) = (self.place.repository(doc).unwrap_or_default(), self.place.path(doc));
         if !is_license_file(path) {
             return;
         }
@@ -191,7 +172,7 @@ impl Stating {
 impl Apply for Stating {
     fn apply(&self, _: u32, doc: &mut Document) -> Verdict {
         if doc.get(self.into).is_none_or(str::is_empty) {
-            let (repository, path) = self.place.of(doc);
+            let (repository, path) = (self.place.repository(doc).unwrap_or_default(), self.place.path(doc));
             let stated = folders(path).find_map(|folder| self.stated(key(&repository, folder)));
             if let Some(stated) = stated {
                 doc.set(self.into, stated);

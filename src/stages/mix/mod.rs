@@ -7,6 +7,7 @@ pub static STAGES: &[Entry] = &[
     Entry::of::<mix::Mix>(),
     Entry::of::<quantile_buckets::QuantileBuckets>(),
     Entry::of::<rehydrate::Rehydrate>(),
+    Entry::of::<repository::Repository>(),
     Entry::of::<reshard::Reshard>(),
     Entry::of::<sample::Sample>(),
     Entry::of::<shuffle::Shuffle>(),
@@ -18,6 +19,7 @@ pub static STAGES: &[Entry] = &[
 pub mod mix;
 pub mod quantile_buckets;
 pub mod rehydrate;
+pub mod repository;
 pub mod reshard;
 pub mod sample;
 pub mod shuffle;

@@ -351,7 +351,7 @@ mod tests {
         let accept: line_source::Accept = Arc::new(move |file, at, line| parser.read(file, at, line));
         line_source::each_line(&"f".into(), 0, lines, &accept, &mut |read| {
             all.push(match read {
-                Read::Document(doc) => Ok(*doc),
+                Read::Document(doc) | Read::Joined(doc, _) => Ok(*doc),
                 Read::Bad(bad) => Err(bad.reason),
             });
         });

@@ -164,7 +164,7 @@ mod tests {
             FilePart { path: path.clone(), size: bytes.len() as u64, mtime_ns: 0, range: None }
         };
         let text = |read| match read {
-            Read::Document(doc) => Ok(doc.text.into_string()),
+            Read::Document(doc) | Read::Joined(doc, _) => Ok(doc.text.into_string()),
             Read::Bad(bad) => Err(bad.reason),
         };
         assert_eq!(text(running(false, 100).file(&part("\u{feff}caf\u{e9}\n".as_bytes()))), Ok("café\n".into()));

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::doc::{Document, FieldTable, Value};
 use crate::error::{Error, Result};
 use crate::io::atomic::{AtomicFile, Written};
+use crate::stage::values::push_json;
 use crate::stage::{About, Build, Chunk, Encode, Family, Part, PartPlace, Settings, Sink, Stage};
 use crate::text::json;
 
@@ -165,23 +166,7 @@ fn line(doc: &Document, fields: &FieldTable, out: &mut Vec<u8>) {
         out.push(b',');
         json::push_string(name, out);
         out.push(b':');
-        match value {
-            Value::Str(text) => json::push_string(text, out),
-            Value::I64(n) => out.extend_from_slice(n.to_string().as_bytes()),
-            Value::F64(n) => out.extend_from_slice(serde_json::Value::from(*n).to_string().as_bytes()),
-            Value::Bool(b) => out.extend_from_slice(if *b { b"true" } else { b"false" }),
-            Value::Tokens(ids) => {
-                out.push(b'[');
-                for (n, id) in ids.iter().enumerate() {
-                    out.extend_from_slice(if n > 0 { b"," } else { b"" });
-                    out.extend_from_slice(id.to_string().as_bytes());
-                }
-                out.push(b']');
-            }
-            // Writing numbers into memory cannot fail.
-            Value::Floats(vector) => serde_json::to_writer(&mut *out, vector).unwrap_or_default(),
-            Value::Null => {}
-        }
+        push_json(value, out);
     }
     if !doc.rest.is_empty() {
         out.push(b',');
