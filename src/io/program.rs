@@ -8,6 +8,7 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
@@ -28,6 +29,8 @@ pub struct Program {
     stdin: Option<ChildStdin>,
     answers: Option<Receiver<Heard>>,
     said: Arc<Mutex<Vec<u8>>>,
+    /// Reads stderr to its end.
+    watch: Option<JoinHandle<()>>,
 }
 
 /// What was heard on stdout.
@@ -63,11 +66,18 @@ impl Program {
         let (Some(stdout), Some(stderr)) = (stdout, stderr) else { return Err(Error::bug("a program without pipes")) };
         let (sender, answers) = sync_channel(64);
         let said = Arc::new(Mutex::new(Vec::new()));
-        let program =
-            Self { name: name.clone(), child, ended: None, stdin, answers: Some(answers), said: said.clone() };
+        let mut program = Self {
+            name: name.clone(),
+            child,
+            ended: None,
+            stdin,
+            answers: Some(answers),
+            said: said.clone(),
+            watch: None,
+        };
         let listen = std::thread::Builder::new().name(format!("{name} stdout")).spawn(move || hear(stdout, &sender));
         let watch = std::thread::Builder::new().name(format!("{name} stderr")).spawn(move || keep_end(stderr, &said));
-        listen.and(watch).map_err(|e| cannot_start(name, e))?;
+        program.watch = Some(listen.and(watch).map_err(|e| cannot_start(name, e))?);
         Ok(program)
     }
 
@@ -94,7 +104,7 @@ impl Program {
             if result.is_err() {
                 self.kill();
             }
-            self.stdin = writer.join().unwrap_or_default();
+            self.stdin = writer.join().unwrap_or_default().filter(|_| result.is_ok());
             result
         });
         if result.is_ok() && self.stdin.is_none() {
@@ -146,6 +156,7 @@ impl Program {
                     return Err(Unanswered::Wrong(Error::world(format!("cannot read from `{}`: {e}", self.name))));
                 }
                 Err(RecvTimeoutError::Timeout) => {
+                    self.kill();
                     let waited = patience.as_secs_f64();
                     let message = format!(
                         "`{}` was silent for {waited} s after it had answered {so_far}; \
@@ -197,18 +208,23 @@ impl Program {
         self.end().is_some_and(|status| !status.success())
     }
 
-    /// The end of what it said on stderr.
-    fn words(&self) -> String {
+    /// The end of what it said on stderr; of a program that ended, of all that it said.
+    fn words(&mut self) -> String {
+        let until = Instant::now() + GRACE;
+        let speaks = |watch: &JoinHandle<()>| !watch.is_finished();
+        while self.ended.is_some() && self.watch.as_ref().is_some_and(speaks) && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(2));
+        }
         let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         String::from_utf8_lossy(&said).trim().to_owned()
     }
 
-    fn quoting(&self, message: String) -> String {
+    fn quoting(&mut self, message: String) -> String {
         let words = self.words();
         if words.is_empty() { message } else { format!("{message}; on stderr it said: {words}") }
     }
 
-    fn with_words(&self, error: Error) -> Error {
+    fn with_words(&mut self, error: Error) -> Error {
         let words = self.words();
         if words.is_empty() { error } else { error.with("which said on stderr:", words) }
     }

@@ -202,9 +202,9 @@ mod tests {
         check(
             &[
                 ("src/lib.rs", "pub mod a;\nmod b;\nmod tests { use super::*; }\n"),
-                ("src/a/mod.rs", "pub(crate) mod inner;\nuse crate::b::{self, deep::{Thing, other}};\n"),
+                ("src/a/mod.rs", "pub(crate) mod inner;\nuse crate ::b::{self, deep::{Thing, other}};\n"),
                 ("src/a/inner.rs", "use super::Item;\nuse std::fmt;\n"),
-                ("src/b.rs", "mod deep;\nuse crate::a::inner::Name as N;"),
+                ("src/b.rs", "mod deep;\nuse crate ::a::inner::Name as N;"),
                 ("src/b/deep.rs", "use super::super::a::Item;\nuse self::x::y;"),
                 ("tests/it.rs", "mod place;\n"),
                 ("tests/it/place.rs", ""),

@@ -100,7 +100,7 @@ pub fn javascript(files: &Files<'_>, path: &str, text: &str, found: &mut Vec<u32
     }
 }
 
-/// `mod x;` is `x.rs` or `x/mod.rs` in the module's folder; `use crate::…`, `use self::…` and `use super::…` are followed from
+/// `mod x;` is `x.rs` or `x/mod.rs` in the module's folder; `use` with `crate`, `self` or `super` is followed from
 /// module to module as far as there are files.
 pub fn rust(files: &Files<'_>, path: &str, text: &str, found: &mut Vec<u32>) {
     static MOD: LazyLock<Option<Regex>> =
