@@ -146,21 +146,19 @@ impl Bpe {
     fn miss(&self, bytes: &[u8], part: &Part, scratch: &mut Scratch, out: &mut Out<'_>) {
         let piece = part.of(bytes);
         let before = out.count;
-        match piece.len() {
-            ..=cache::KEY => {
-                self.merge(piece, part.key, scratch, out);
-                scratch.cache.keep_short(part.key, part.hash, out.since(before));
-            }
-            ..=cache::LONGEST => {
-                let hash = cache::hash_long(piece, part.key.is_part());
-                if let Some((blocks, count)) = scratch.cache.long(piece, hash) {
-                    return out.put_many(blocks, count);
-                }
-                self.merge(piece, part.key, scratch, out);
-                scratch.cache.keep_long(piece, hash, out.since(before));
-            }
-            _ => self.merge(piece, part.key, scratch, out),
+        if piece.len() <= cache::KEY {
+            self.merge(piece, part.key, scratch, out);
+            return scratch.cache.keep_short(part.key, part.hash, out.since(before));
         }
+        if piece.len() > cache::LONGEST {
+            return self.merge(piece, part.key, scratch, out);
+        }
+        let hash = cache::hash_long(piece, part.key.is_part());
+        if let Some((blocks, count)) = scratch.cache.long(piece, hash) {
+            return out.put_many(blocks, count);
+        }
+        self.merge(piece, part.key, scratch, out);
+        scratch.cache.keep_long(piece, hash, out.since(before));
     }
 
     /// Encodes what no cache knows.
