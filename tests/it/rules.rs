@@ -12,13 +12,19 @@ fn goldens(name: &str) -> Vec<Value> {
 }
 
 /// Walks every golden's text through `step`, and gives what came of it.
-fn each(step: &str, goldens: &[Value], text: &str, mut look: impl FnMut(&Value, WalkedDocument)) {
-    let place = Place::new();
+fn each(step: &str, goldens: &[Value], text: &str, look: impl FnMut(&Value, WalkedDocument)) {
+    each_at(&Place::new(), step, goldens, text, look);
+}
+
+/// The same, with files that lie in `place`, and with the golden's `code_language`.
+fn each_at(place: &Place, step: &str, goldens: &[Value], text: &str, mut look: impl FnMut(&Value, WalkedDocument)) {
     let path = place.write("p.yaml", format!("read: {{ jsonl: x }}\nsteps: [{{ {step} }}]\nwrite: {{ jsonl: out }}\n"));
     let pipeline = load(&path, &[], &|_| None).unwrap_or_else(|d| panic!("{d}"));
     let mut trial = Trial::new(&pipeline, None).unwrap_or_else(|d| panic!("{d}"));
     for golden in goldens {
-        look(golden, trial.walk(golden[text].as_str().unwrap().to_owned(), &Default::default(), None).unwrap());
+        let language = golden.get("code_language").map(|language| ("code_language".to_owned(), language.clone()));
+        let fields = language.into_iter().collect();
+        look(golden, trial.walk(golden[text].as_str().unwrap().to_owned(), &fields, None).unwrap());
     }
 }
 
@@ -115,5 +121,58 @@ fn lines_of_symbols_are_fineweb_2s() {
         // Theirs also makes every kind of line end a `\n`, and takes the last one away.
         let Some(theirs) = golden["symbol_lines"].as_str() else { return };
         assert_eq!(walked.text.strip_suffix('\n').unwrap_or(&walked.text), theirs);
+    });
+}
+
+/// The rows of `filters.jsonl` for `rule`, each with its text.
+fn filters(rule: &str) -> Vec<Value> {
+    let texts = goldens("rules.jsonl");
+    let mut rows = goldens("filters.jsonl");
+    rows.retain(|row| row["rule"] == rule);
+    for row in &mut rows {
+        if let Some(of) = row["of"].as_u64() {
+            row["text"] = texts[of as usize]["text"].clone();
+        }
+    }
+    assert!(rows.len() > 80, "{rule}: {}", rows.len());
+    rows
+}
+
+#[test]
+fn madlad_400_counts_and_decides_as_datamap() {
+    let place = Place::new();
+    let cursed = place.write("cursed.txt", "orem ipsum\njavascript\n\\|\\s*$\n");
+    let step = format!("madlad400: {{ bytes: true, cursed: {} }}, mode: annotate", cursed.display());
+    each_at(&place, &step, &filters("madlad400"), "text", |golden, walked| {
+        let reason = walked.fields["madlad400.verdict"].as_str().unwrap().replace("keep", "");
+        assert_eq!(reason, golden["because"].as_str().unwrap(), "{:?}", golden["text"]);
+        let sentences = golden["counts"]["sentences"].as_f64().unwrap();
+        for (name, count) in golden["counts"].as_object().unwrap() {
+            let ours = walked.fields[&format!("madlad400.{name}")].as_f64().unwrap();
+            let ours = if name == "sentences" { ours } else { (ours * sentences).round() };
+            assert_eq!(Some(ours), count.as_f64(), "{name} of {:?}", golden["text"]);
+        }
+    });
+}
+
+#[test]
+fn fineweb_2_decides_as_datatrove_with_thresholds_of_a_language() {
+    for language in ["eng_Latn", "deu_Latn"] {
+        let lists = repository().join("fixtures/lists/fineweb2_sample.yaml");
+        let step = format!("fineweb2: {{ thresholds: {}, language: {language}, compat: datatrove }}", lists.display());
+        each(&step, &filters(&format!("fineweb2: {language}")), "text", |golden, walked| {
+            let because = walked.stop.map(|stop| stop.because).unwrap_or_default();
+            assert_eq!(because, golden["because"].as_str().unwrap(), "{language}: {:?}", golden["text"]);
+        });
+    }
+}
+
+#[test]
+fn code_quality_decides_as_starcoders_filters() {
+    let step = "code_quality: { extensions: false, generated: false, minified: false, max_encoded_fraction: null, \
+                max_encoded_length: null, max_number_line_fraction: null, min_data_chars: null, max_data_chars: null }";
+    each(step, &filters("code_quality"), "text", |golden, walked| {
+        let because = walked.stop.map(|stop| stop.because).unwrap_or_default();
+        assert_eq!(because, golden["because"].as_str().unwrap(), "{:?}", golden["text"]);
     });
 }

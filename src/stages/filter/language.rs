@@ -72,7 +72,7 @@ impl Settings for Language {
                 settings: r#"{"model": "fixtures/models/lid.176.ftz", "keep": ["en"], "level": "line"}"#,
                 given: "The way was long, and they came back late.\nDer Weg war lang, und sie kamen spät zurück.\n\nIn the morning it was raining again.",
                 expect: Expect::Text(
-                    "The way was long, and they came back late.\nIn the morning it was raining again.",
+                    "The way was long, and they came back late.\n\nIn the morning it was raining again.",
                 ),
             },
             Example {

@@ -41,7 +41,7 @@ impl Settings for Length {
             },
             Example {
                 it: "counts the words of a script without spaces",
-                settings: r#"{"min_words": 3, "words": "dictionary"}"#,
+                settings: r#"{"max_words": 3, "words": "dictionary"}"#,
                 given: "ทุกสองสัปดาห์",
                 expect: Expect::Kept,
             },

@@ -1,8 +1,8 @@
 //! Words of scripts that are written without spaces, as ICU4X finds them in its dictionaries (Chinese, Japanese, Thai, Lao, Khmer,
 //! Burmese); all other text is cut into Unicode words.
 //!
-//! A dictionary knows no context: the longest word that begins here is taken. UAX #29 alone makes every Han character a word, and
-//! a whole Thai sentence one.
+//! A dictionary knows no context: the longest word that begins here is taken. UAX #29 alone makes every Han character and every
+//! Thai letter a word.
 
 use std::sync::LazyLock;
 
