@@ -14,7 +14,7 @@ import sys
 import duplicates
 import near_peers
 
-SIZE = 500
+SIZE = 250
 
 
 def pieces(text):

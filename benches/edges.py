@@ -16,7 +16,8 @@ import random
 import shutil
 import subprocess
 import sys
-import time
+
+import scale
 
 TAMIS = os.environ.get("TAMIS", pathlib.Path(__file__).resolve().parent.parent / "target/release/tamis")
 STAGES = {
@@ -65,17 +66,14 @@ def run(work, corpus, stage):
                                     "write: { jsonl: { dir: out, compression: none } }\n")
     for folder in ("out", "runs"):
         shutil.rmtree(work / folder, ignore_errors=True)
-    began = time.perf_counter()
-    child = subprocess.Popen([TAMIS, "run", "edge.yaml", "-q", "-j2", "--json"], cwd=work, stdout=subprocess.PIPE)
-    account = child.stdout.read()
-    _, status, usage = os.wait4(child.pid, 0)
-    assert status == 0, status
+    ran = subprocess.run([sys.executable, "-c", scale.SMALL, TAMIS, "run", "edge.yaml", "-q", "-j2", "--json"], cwd=work, check=True, capture_output=True, text=True)
+    seconds, cpu, peak = map(float, ran.stderr.splitlines()[-1].split())
     kept = sum(f.stat().st_size for f in (work / "out").rglob("*.jsonl"))
-    return json.loads(account)["tally"]["kept"], kept, time.perf_counter() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+    return json.loads(ran.stdout)["tally"]["kept"], kept, seconds, cpu, peak / 1024
 
 
 def main(work, *which):
-    scale = next((float(w) for w in which if w.replace(".", "", 1).isdigit()), 1.0)
+    size = next((float(w) for w in which if w.replace(".", "", 1).isdigit()), 1.0)
     asked = [w.split(":") for w in which if ":" in w] or list(itertools.product(CORPORA, STAGES))
     work = pathlib.Path(work).resolve()
     work.mkdir(parents=True, exist_ok=True)
@@ -83,11 +81,11 @@ def main(work, *which):
     for corpus, stages in itertools.groupby(asked, key=lambda pair: pair[0]):
         results = {}
         stages = [stage for _, stage in stages]
-        for part in (scale / 8, scale):
+        for part in (size / 8, size):
             make(work / f"{corpus}.jsonl", corpus, part)
             for stage in stages:
                 results.setdefault(stage, []).append(run(work, corpus, stage))
-                if part == scale:
+                if part == size:
                     (_, _, _, before, _), (kept, size, seconds, cpu, peak) = results[stage]
                     print(f"| {corpus} | {stage} | {kept} | {size} | {seconds:.1f} | {cpu:.1f} | {before:.1f} | {cpu / before:.1f} | {peak:.0f} |", flush=True)
         os.remove(work / f"{corpus}.jsonl")

@@ -65,22 +65,27 @@ def make(sources, folder, megabytes):
     return number, written
 
 
+# A process counts the peak of the one that started it as its own: a small one starts tamis.
+SMALL = """import resource, subprocess, sys, time
+began = time.perf_counter()
+subprocess.run(sys.argv[1:], check=True, stderr=subprocess.DEVNULL)
+of = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(time.perf_counter() - began, of.ru_utime + of.ru_stime, of.ru_maxrss, file=sys.stderr)"""
+
+
 def run(folder, work, steps):
     """Seconds, processor seconds and peak of resident memory in MiB; and what became of the documents."""
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
-    listed = "".join(f"  - {step}\n" for step in steps)
-    (work / "scale.yaml").write_text(f"read: {{ jsonl: {json.dumps(str(folder))}/*.jsonl }}\nsteps:\n{listed}write: {{ jsonl: {{ dir: out, compression: none }} }}\nlimits: {{ memory: 512MiB }}\n")
-    began = time.perf_counter()
-    child = subprocess.Popen([TAMIS, "run", "scale.yaml", "-q", "-j2", "--json"], cwd=work, stdout=subprocess.PIPE)
-    account = json.loads(child.stdout.read())
-    _, status, usage = os.wait4(child.pid, 0)
-    seconds = time.perf_counter() - began
-    assert status == 0, status
+    listed, pattern = "".join(f"  - {step}\n" for step in steps), json.dumps(f"{folder}/*.jsonl")
+    (work / "scale.yaml").write_text(f"read: {{ jsonl: {pattern} }}\nsteps:\n{listed}write: {{ jsonl: {{ dir: out, compression: none }} }}\nlimits: {{ memory: 512MiB }}\n")
+    ran = subprocess.run([sys.executable, "-c", SMALL, TAMIS, "run", "scale.yaml", "-q", "-j2", "--json"], cwd=work, check=True, capture_output=True, text=True)
+    account, figures = ran.stdout, ran.stderr.splitlines()[-1]
+    account, (seconds, cpu, peak) = json.loads(account), map(float, figures.split())
     held = sum(f.stat().st_size for f in (work / "runs").rglob("*") if f.is_file())
     tally = account["tally"]
     shutil.rmtree(work)
-    return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, held, tally
+    return seconds, cpu, peak / 1024, held, tally
 
 
 def main(corpus, work, what, *rest):
