@@ -78,9 +78,41 @@ fn main() {
             due / n
         );
     }
+    held_against_the_curve(&common, &jaccard, &keys, bands, rows);
     if !kept.is_empty() {
         account(&docs, &common, jaccard, least, kept);
     }
+}
+
+/// Pairs of which no two share a document, as many as a greedy choice finds: what becomes of them is independent, so that
+/// the number that share a band is near its expectation by a known standard error. Ends the program beyond four of them.
+fn held_against_the_curve(
+    common: &HashMap<(u32, u32), u32>,
+    jaccard: &impl Fn(usize, usize, u32) -> f64,
+    keys: &[Vec<u64>],
+    bands: u32,
+    rows: u32,
+) {
+    let mut all: Vec<_> = common.iter().map(|(&pair, &both)| (pair, both)).collect();
+    all.sort_unstable();
+    let mut used = vec![false; keys.len()];
+    let (mut pairs, mut seen, mut due, mut variance) = (0u32, 0u32, 0.0, 0.0);
+    for ((a, b), both) in all {
+        let (a, b) = (a as usize, b as usize);
+        let s = jaccard(a, b, both);
+        if !(0.4..1.0).contains(&s) || used[a] || used[b] {
+            continue;
+        }
+        (used[a], used[b]) = (true, true);
+        let p = scurve::probability(s, bands, rows);
+        (pairs, due, variance) = (pairs + 1, due + p, variance + p * (1.0 - p));
+        seen += u32::from(keys[a].iter().zip(&keys[b]).any(|(x, y)| x == y));
+    }
+    let errors = (f64::from(seen) - due) / variance.sqrt().max(1e-9);
+    println!(
+        "of {pairs} disjoint pairs of 0.4 to 1, {seen} share a band, {due:.1} were due: {errors:+.2} standard errors"
+    );
+    assert!(errors.abs() < 4.0, "the curve is not kept");
 }
 
 fn keys(family: &MinHash, grams: &[u64]) -> Vec<u64> {
@@ -125,4 +157,5 @@ fn account(
     );
     println!("of {due} documents that alike to one that stayed, {right} went: recall {:.4}", right as f64 / due as f64);
     println!("of {alike} pairs that alike, both stayed of {missed}");
+    assert_eq!(right, went.len(), "a document went that is not alike to any that stayed");
 }

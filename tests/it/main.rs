@@ -8,6 +8,7 @@ mod cli;
 mod contamination;
 mod determinism;
 mod diagnostics;
+mod duplicates;
 mod estimates;
 mod examples;
 mod expand;
