@@ -304,7 +304,7 @@ mod onnx {
             (bad("tiny-neural.onnx", "tiny-pixels.onnx"), "its input `pixels` is"),
             (bad("tiny-neural.onnx", "missing.onnx"), "missing.onnx`: No such file"),
             (bad("bert.json", "ids.json"), "is no usable tokenizer"),
-            (bad(&runtime, "no.so"), "`no.so` is no usable ONNX Runtime library"),
+            (bad(&runtime, "no.so"), "no.so` is no usable ONNX Runtime library"),
             (bad("min_score: 3", "min_score: 3, output: scores"), "has no output `scores`"),
             (bad("min_score: 3", "min_score: 3, score: softmax"), "`min_score: 3` drops everything"),
             (bad(", min_score: 3", ""), "neither judges nor writes"),
