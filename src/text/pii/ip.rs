@@ -69,9 +69,9 @@ fn goes_on(bytes: &[u8], end: usize) -> bool {
     }
 }
 
-/// Whether `text` is a globally routable IPv4 address as Python's `ipaddress` reads one: without leading zeros.
+/// Whether `text` is a globally routable IPv4 address to Python's `ipaddress`: without leading zeros; addresses of groups are.
 pub fn is_public_v4(text: &str) -> bool {
-    text.parse().is_ok_and(v4_is_global)
+    text.parse().is_ok_and(|ip: Ipv4Addr| v4_is_global(ip) || ip.is_multicast())
 }
 
 fn v4_is_global(ip: Ipv4Addr) -> bool {

@@ -122,6 +122,7 @@ mod tests {
     fn finds_are_theirs_with_their_faults() {
         let text = "Mail (jo@corp.org), v84.17.50.173 999.1.1.1\nCall 212-736-5000 or 192.168.0.1 now\n";
         assert_eq!(find(Published::Datatrove, text), (3, vec!["jo@corp.org", "84.17.50.173", "99.1.1.1"]));
+        assert_eq!(find(Published::Datatrove, "224.0.0.251 and 01.2.3.4"), (1, vec!["224.0.0.251"]));
         let dolma = vec![" 212-736-5000", "192.168.0.1"];
         assert_eq!(find(Published::Dolma, &text[44..]), (2, dolma));
         assert_eq!(find(Published::Dolma, "to jo@corp.org, and ann@corp"), (1, vec![" jo@corp.org, "]));
