@@ -66,9 +66,8 @@ impl Document {
     /// those fields and members in which all of them agree. Tokens are of their texts, and stay behind.
     pub fn joined(docs: &[Self], ordinal: u32, text: String) -> Option<Self> {
         let (first, others) = docs.split_first()?;
-        let mut fields = first.fields.clone();
+        let mut fields = first.fields.without_tokens();
         others.iter().for_each(|doc| fields.keep_equal(&doc.fields));
-        fields.forget_tokens();
         let ids: Vec<u8> = docs.iter().flat_map(|doc| doc.id.0.to_le_bytes()).collect();
         Some(Self {
             id: DocId(xxhash_rust::xxh3::xxh3_128(&ids)).part(ordinal),

@@ -452,6 +452,8 @@ enum Running {
     Transform(Box<dyn Transform>),
     Expand(Box<dyn Expand>),
     Apply,
+    /// A model or a program is not run for an estimate: what comes to it is taken for kept.
+    Batch,
 }
 
 fn fresh(action: &Action) -> Running {
@@ -459,6 +461,7 @@ fn fresh(action: &Action) -> Running {
         Action::Transform(stage) => Running::Transform(stage.fresh()),
         Action::Expand(stage) => Running::Expand(stage.fresh()),
         Action::Apply { .. } => Running::Apply,
+        Action::Batch(_) => Running::Batch,
     }
 }
 
