@@ -151,15 +151,15 @@ mod tests {
                 return Err(error.into());
             }
             let mut verdicts = Vec::new();
-            for at in 0..docs.len() {
-                let text = docs[at].text.as_str().to_owned();
+            for (at, doc) in docs.iter_mut().enumerate() {
+                let text = doc.text.as_str().to_owned();
                 assert!(!text.contains('p'), "no {text}");
                 if text.contains('x') {
                     // As a program does that reads ahead before it answers.
                     let suspect = at.saturating_sub(self.ahead);
                     return Err(Failed::Document { because: "crashed", detail: text, suspect });
                 }
-                docs[at].text.set(text.repeat(2));
+                doc.text.set(text.repeat(2));
                 verdicts.push(if text.contains('d') { Verdict::drop("d") } else { Verdict::Keep });
             }
             Ok(verdicts)

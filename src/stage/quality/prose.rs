@@ -237,7 +237,7 @@ fn median(numbers: &mut [usize]) -> f64 {
     if numbers.is_empty() {
         return 0.0;
     }
-    let (even, middle) = (numbers.len() % 2 == 0, numbers.len() / 2);
+    let (even, middle) = (numbers.len().is_multiple_of(2), numbers.len() / 2);
     let (below, &mut upper, _) = numbers.select_nth_unstable(middle);
     let lower = if even { below.iter().max().copied().unwrap_or(upper) } else { upper };
     (lower + upper) as f64 / 2.0

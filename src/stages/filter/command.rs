@@ -114,7 +114,8 @@ impl Settings for Command {
         if self.timeout == 0 {
             return Err(Error::pipeline(format!("`{label}`: in a `timeout` of 0 s no program answers")));
         }
-        for name in self.reads.keys().chain(self.writes.keys()).filter(|n| RESERVED.contains(&n.as_str())) {
+        let mut names = self.reads.keys().chain(self.writes.keys());
+        if let Some(name) = names.find(|n| RESERVED.contains(&n.as_str())) {
             return Err(Error::pipeline(format!(
                 "`{label}`: `{name}` is no field: every line has a member of that name"
             ))

@@ -101,7 +101,7 @@ fn drawn(value: &[u8], min_entropy: f64) -> bool {
     let plain = value.iter().all(|b| b.is_ascii_graphic());
     let symbols = value.len() - digits - letters;
     let path = value.contains(&b'/') && value.split(|b| *b == b'/').filter(|p| p.len() > 1).count() > 2 && symbols > 2;
-    // `crate::v1::Token2`, `this->key4`: paths of code.
+    // `api::v1::Token2`, `this->key4`: paths of code.
     let path_of_code = value.windows(2).any(|two| matches!(two, b"::" | b"->"));
     let code = value.iter().any(|b| b"(){}<>$%\\".contains(b)) || value.starts_with(b"http") || path_of_code;
     // Short values cannot have many bits for each byte: eight different ones have three.
