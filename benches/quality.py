@@ -2,13 +2,16 @@
 """Compares the quality filters with datatrove's: every decision about every document, and speed, in one run.
 
     pip install datatrove[io]==0.10.1 spacy==3.8.18 xxhash
-    python3 benches/quality.py DOCUMENTS.jsonl [SPEED_DOCUMENTS]
+    DOLMA=ENVIRONMENT/bin/python python3 benches/quality.py DOCUMENTS.jsonl [SPEED_DOCUMENTS] [--speed]
 
 DOCUMENTS.jsonl has a JSON object with `id` and `text` a line. Words, sentences and simplified text are compared by hash, decisions by
 reason, and the texts that C4's rules leave by hash. Speed is that of one core over the first SPEED_DOCUMENTS (1000): ours with
-Unicode words and with datatrove's decisions, and datatrove's, each through all four filters.
+Unicode words and with datatrove's decisions, and datatrove's, each through all four filters; and if DOLMA is the Python of an
+environment with dolma 1.2.1 (`pip install dolma==1.2.1`, Python 3.11), that of its taggers of Gopher's and C4's rules. All in processor time.
+With `--speed` nothing is compared.
 """
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -61,8 +64,29 @@ def theirs(text):
     return row
 
 
+DOLMA = """
+import json, sys, time
+import dolma.taggers
+from dolma.core.data_types import Document
+from dolma.core.registry import TaggerRegistry
+texts = [json.loads(line)["text"] for line in open(sys.argv[1])]
+size, taggers = sum(len(t.encode()) for t in texts) / 1e6, [TaggerRegistry.get(name)() for name in ("gopher_v2", "c4_v2")]
+began = time.process_time()
+for text in texts:
+    for tagger in taggers:
+        tagger.predict(Document(source="", id="", text=text))
+print(f"Dolma gopher_v2, c4_v2 {size / (time.process_time() - began):.3f} MB/s")
+"""
+
+
 def main(path, count=1000):
     documents = [json.loads(line) for line in open(path)]
+    if "--speed" not in sys.argv:
+        compare(documents, path)
+    speed(documents, int(count))
+
+
+def compare(documents, path):
     rows = [json.loads(line) for line in ours("--verdicts", path)]
     differ = {}
     for document, row in zip(documents, rows, strict=True):
@@ -72,18 +96,24 @@ def main(path, count=1000):
     print(f"{len(rows)} documents, {sum(len(d['text'].encode()) for d in documents) / 1e6:.1f} MB")
     for key in ("words", "sent", "simple", "gr", "gq", "c4", "c4_text", "fw", "par"):
         print(f"{key:<8} {len(differ.get(key, []))} differ {differ.get(key, [])[:3]}")
+
+
+def speed(documents, count):
+    documents = documents[:count]
     with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as some:
-        some.writelines(json.dumps(d) + "\n" for d in documents[: int(count)])
+        some.writelines(json.dumps(d) + "\n" for d in documents)
         some.flush()
         print("\n".join(line + " MB/s" for line in ours(some.name)))
+        if "DOLMA" in os.environ:
+            subprocess.run([os.environ["DOLMA"], "-c", DOLMA, some.name], check=True)
     began = time.process_time()
-    for document in documents[: int(count)]:
+    for document in documents:
         split_into_parts.cache_clear()
         for key in ("gr", "gq", "c4", "fw"):
             FILTERS[key].filter(Document(text=document["text"], id=""))
     seconds = time.process_time() - began
-    print(f"datatrove 0.10.1 all {sum(len(d['text'].encode()) for d in documents[: int(count)]) / 1e6 / seconds:.3f} MB/s")
+    print(f"datatrove 0.10.1 all {sum(len(d['text'].encode()) for d in documents) / 1e6 / seconds:.3f} MB/s")
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(*(a for a in sys.argv[1:] if a != "--speed"))

@@ -1,8 +1,10 @@
 //! Finds private data and secrets in texts in memory, on one thread: `cargo bench --bench redact -- FILE.jsonl.zst…` prints MB/s.
 #![allow(clippy::unwrap_used, reason = "a benchmark")]
 
+#[path = "common/clock.rs"]
+mod clock;
+
 use std::io::BufRead;
-use std::time::Instant;
 
 use tamis::text::pii::{Finder, Kind, Scope};
 use tamis::text::secrets;
@@ -21,9 +23,9 @@ fn main() {
         let mut best = f64::MAX;
         let mut found = 0;
         for _ in 0..3 {
-            let started = Instant::now();
+            let started = clock::seconds();
             found = texts.iter().map(|t| each(t)).sum();
-            best = best.min(started.elapsed().as_secs_f64());
+            best = best.min(clock::seconds() - started);
         }
         println!("{name:<12} {:>8.1} MB/s   {found} found in {:.1} MB", bytes as f64 / 1e6 / best, bytes as f64 / 1e6);
     };

@@ -96,16 +96,21 @@ impl Layout {
 
     /// An error if an output folder holds files although this run folder knows of no run that wrote there: mixing two
     /// runs' shards is a loss nobody sees.
+    ///
+    /// Tasks of one plan may come here at the same time in processes of their own: each claims all of the plan's folders
+    /// before it writes into one, so that files in a folder that nobody has claimed even now are somebody else's.
     pub fn refuse_foreign_outputs(&self, plan: &Plan) -> Result<()> {
-        for dir in plan.output_dirs() {
-            let claim = self.root.join("outputs.json");
-            let claimed: Vec<PathBuf> =
-                std::fs::read(&claim).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
-            if claimed.contains(&dir) {
-                continue;
-            }
-            if let Ok(mut entries) = std::fs::read_dir(&dir)
+        let claim = self.root.join("outputs.json");
+        let claimed = || -> Vec<PathBuf> {
+            std::fs::read(&claim).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+        };
+        let mut all = claimed();
+        let dirs = plan.output_dirs();
+        let new: Vec<PathBuf> = dirs.into_iter().filter(|dir| !all.contains(dir)).collect();
+        for dir in &new {
+            if let Ok(mut entries) = std::fs::read_dir(dir)
                 && let Some(Ok(entry)) = entries.next()
+                && !claimed().contains(dir)
             {
                 return Err(Error::world(format!(
                     "the output folder `{}` already holds files of something else, `{}` for one",
@@ -114,8 +119,9 @@ impl Layout {
                 ))
                 .hint("choose another `dir`, or empty the folder if nothing in it is needed"));
             }
-            let mut all = claimed;
-            all.push(dir);
+        }
+        if !new.is_empty() {
+            all.extend(new);
             let json = serde_json::to_vec(&all).map_err(|e| Error::bug("paths do not serialize").because(e))?;
             crate::io::atomic::write_whole(&claim, &json)?;
         }

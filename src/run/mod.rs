@@ -160,6 +160,7 @@ fn finish_pass(plan: &Plan, index: usize, layout: &Layout, cx: &Context<'_>) -> 
 pub fn task(plan: &Plan, id: &str, cx: &Context<'_>) -> Result<bool> {
     allowed(plan)?;
     let layout = Layout::create(&plan.run_dir)?;
+    layout.refuse_foreign_outputs(plan)?;
     for (index, pass) in plan.passes.iter().enumerate() {
         if let Some(task) = pass.tasks.iter().find(|t| t.id == id) {
             return pass::walk_one(plan, index, task, &layout, cx);

@@ -30,4 +30,6 @@ fn tasks_done_one_by_one_in_processes_of_their_own_give_the_same() {
     }
     assert!(done > 20, "{done}");
     assert_eq!(whole.digest(&["out"]), apart.digest(&["out"]));
+    // Whoever did the tasks, the folders are the run's own, and there is nothing left to do.
+    assert_eq!(apart.run_quickstart(&["--json"]).done().json()["tasks_done"], 0);
 }

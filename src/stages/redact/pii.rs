@@ -289,6 +289,50 @@ impl Running {
         self.replacements.get(kind as usize).map_or(&[], Vec::as_slice)
     }
 
+    fn replacement(&self, kind: pii::Kind, was: &str) -> &str {
+        redact::pick(was, self.of(kind), self.seed)
+    }
+
+    /// Finds what stands alone only when its neighbors are replaced, such as a number right behind an address that a number
+    /// is part of: replacing twice is replacing once.
+    fn find_neighbors(&mut self, text: &str) {
+        while !self.found.is_empty() {
+            let replaced = self.replaced(text);
+            let mut more = Vec::new();
+            self.finder.find(&replaced, &mut more);
+            more.retain(|f| !self.is_replacement(f, &replaced));
+            // Where each find and its replacement end, in the text and in the replaced one.
+            let (mut shift, mut ends) = (0, Vec::with_capacity(self.found.len()));
+            for f in &self.found {
+                let start = f.start.wrapping_add(shift);
+                let end = start + self.replacement(f.kind, text.get(f.start..f.end).unwrap_or_default()).len();
+                shift = end.wrapping_sub(f.end);
+                ends.push((start, end));
+            }
+            let place = |at: usize, whole: fn(&Found) -> usize| {
+                let next = ends.partition_point(|(_, end)| *end <= at);
+                let within = ends.get(next).is_some_and(|(start, _)| *start < at);
+                let last = next.checked_sub(1).and_then(|last| Some((self.found.get(last)?, ends.get(last)?)));
+                match self.found.get(next).filter(|_| within) {
+                    Some(of) => whole(of),
+                    None => last.map_or(at, |(of, (_, end))| of.end + (at - end)),
+                }
+            };
+            let more: Vec<Found> = more
+                .iter()
+                .map(|f| Found { kind: f.kind, start: place(f.start, |of| of.start), end: place(f.end, |of| of.end) })
+                .collect();
+            if !pii::join(&mut self.found, more) {
+                return;
+            }
+        }
+    }
+
+    /// Whether `found` is what a find of its kind is replaced by.
+    fn is_replacement(&self, found: &Found, text: &str) -> bool {
+        text.get(found.start..found.end).is_none_or(|was| self.of(found.kind).iter().any(|r| r == was))
+    }
+
     fn count(&self, doc: &mut Document) {
         for (kind, field) in &self.counts {
             let count = self.found.iter().filter(|f| f.kind == *kind).count() as i64;
@@ -302,11 +346,14 @@ impl Running {
         }
     }
 
-    fn replace(&self, doc: &mut Document) {
+    /// `text` with what was found replaced.
+    fn replaced(&self, text: &str) -> String {
         let spans = self.found.iter().map(|f| f.start..f.end);
-        let replaced = redact::replaced(doc.text.as_str(), spans, |index, was| {
-            self.found.get(index).map_or("", |f| redact::pick(was, self.of(f.kind), self.seed))
-        });
+        redact::replaced(text, spans, |index, was| self.found.get(index).map_or("", |f| self.replacement(f.kind, was)))
+    }
+
+    fn replace(&self, doc: &mut Document) {
+        let replaced = self.replaced(doc.text.as_str());
         doc.marks.extend(self.found.iter().map(|f| Mark {
             what: f.kind.name(),
             start: f.start as u32,
@@ -323,9 +370,13 @@ impl Transform for Running {
         let all = self.finder.find(text, &mut found);
         let before = found.len();
         // What a replacement says is no find: replacing twice is replacing once.
-        found.retain(|f| text.get(f.start..f.end).is_some_and(|was| !self.of(f.kind).iter().any(|r| r == was)));
-        let count = (all - (before - found.len())) as u64;
+        found.retain(|f| !self.is_replacement(f, text));
+        let mut count = (all - (before - found.len())) as u64;
         self.found = found;
+        if let Way::Checked(_) = self.finder {
+            self.find_neighbors(text);
+            count = self.found.len() as u64;
+        }
         self.count(doc);
         if let Some(max) = self.max.filter(|max| count > *max) {
             return Verdict::drop_by("too_much_private_data", count as f64, max as f64);

@@ -41,7 +41,7 @@ const CLASSES: [(char, &str); 14] = [
 /// with `/` is an expression.
 const SEQUENCES: &[&[&str]] = &[
     &["1"],
-    &["LUBSECNW", "X"],
+    &["XLUBSECNW", "X"],
     &["X", "LUBSECNW"],
     &["=a-zA-Z", "lu", "X"],
     &["LlBECN", "U"],

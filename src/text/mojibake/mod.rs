@@ -218,6 +218,7 @@ mod tests {
         assert_eq!(mend("“quoted” and â€œmisreadâ€\u{9d} — 日本"), "“quoted” and “misread” — 日本");
         assert_eq!(mend("voilÃ  le travail"), "voilà le travail");
         assert_eq!(mend("\u{85}so"), "…so");
+        assert_eq!(mend("a ¬´b¬ª, c"), "a «b», c");
     }
 
     #[test]

@@ -66,6 +66,20 @@ pub struct Found {
     pub end: usize,
 }
 
+/// Puts `more` among `found`, in order and without overlaps; whether that changed it. What begins within a find goes with it: a
+/// part that stayed would be found the next time.
+pub fn join(found: &mut Vec<Found>, more: Vec<Found>) -> bool {
+    let before = found.clone();
+    found.extend(more);
+    found.sort_by_key(|f| (f.start, usize::MAX - f.end, f.kind));
+    found.dedup_by(|next, kept| {
+        let within = next.start < kept.end;
+        kept.end = if within { kept.end.max(next.end) } else { kept.end };
+        within
+    });
+    *found != before
+}
+
 /// What is looked for.
 #[derive(Debug, Clone)]
 pub struct Finder {
@@ -95,13 +109,8 @@ impl Finder {
         if [Kind::Ipv4, Kind::Phone, Kind::Iban, Kind::CreditCard, Kind::UsSsn].iter().any(|k| self.wants(*k)) {
             self.find_numbers(text, found);
         }
-        found.sort_by_key(|f| (f.start, usize::MAX - f.end, f.kind));
-        // What begins within a find goes with it: a part that stayed would be found the next time.
-        found.dedup_by(|next, kept| {
-            let within = next.start < kept.end;
-            kept.end = if within { kept.end.max(next.end) } else { kept.end };
-            within
-        });
+        let first = std::mem::take(found);
+        join(found, first);
     }
 
     fn wants(&self, kind: Kind) -> bool {
