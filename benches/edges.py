@@ -62,7 +62,7 @@ def make(path, corpus, scale):
 
 
 def run(work, corpus, stage):
-    (work / "edge.yaml").write_text(f"read: {{ jsonl: {{ path: {corpus}.jsonl, max_record: 1GiB }} }}\nsteps:\n  - {STAGES[stage]}\n"
+    (work / "edge.yaml").write_text(f"read: {{ jsonl: {{ paths: {corpus}.jsonl, max_record: 1GiB }} }}\nsteps:\n  - {STAGES[stage]}\n"
                                     "write: { jsonl: { dir: out, compression: none } }\n")
     for folder in ("out", "runs"):
         shutil.rmtree(work / folder, ignore_errors=True)
