@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
+use super::guard::guarded;
 use super::ledger::PANICKED;
-use super::walk::guarded;
+
 use crate::doc::{Document, Verdict};
 use crate::error::{Error, Result};
 use crate::stage::{BatchTransform, Failed};
@@ -175,7 +176,7 @@ mod tests {
         let calls = Arc::new(AtomicUsize::new(0));
         let stage = Fragile { ahead, calls: calls.clone(), flaky };
         let (mut docs, mut running) = (documents(texts), Box::new(stage.clone()) as Box<dyn BatchTransform>);
-        super::super::walk::quiet_guarded_panics();
+        super::super::guard::quiet_guarded_panics();
         let judged = judge(&mut running, &|| Box::new(stage.clone()), &mut docs, "fragile")?;
         let texts = docs.into_iter().map(|d| d.text.into_string()).collect();
         Ok((judged, texts, calls.load(Ordering::Relaxed)))

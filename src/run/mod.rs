@@ -9,6 +9,7 @@ mod barrier;
 mod batch;
 mod commit;
 mod found;
+mod guard;
 pub mod held;
 pub mod layout;
 mod ledger;
@@ -19,6 +20,7 @@ mod pass;
 mod receipt;
 mod records;
 mod walk;
+mod walked;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -8,30 +8,12 @@ use super::commit::SinkPart;
 use super::found::{Found, SplitIdentity};
 use super::receipt::Spilled;
 use super::records::{Beside, Order, TaskRecords};
-use super::walk::Walked;
+use super::walked::{Output, Walked};
 use super::{Layout, Receipt, held, moved};
 use crate::error::{Error, Kind, Result};
 use crate::io::atomic::{AtomicFile, Batch, gather};
 use crate::plan::{Action, End, Input, Pass, Plan, Task};
-use crate::stage::{Apply, Chosen, Chunk, Global, Morsel, Reader};
-
-/// Encoded documents of one morsel on their way to a file.
-pub enum Output {
-    /// For the next walk.
-    Held(Chunk),
-    /// For the writer of this index.
-    Sink(usize, Chunk),
-}
-
-impl Output {
-    /// Tokens in it.
-    pub fn tokens(&self) -> u64 {
-        match self {
-            Self::Held(_) => 0,
-            Self::Sink(_, chunk) => chunk.tokens,
-        }
-    }
-}
+use crate::stage::{Apply, Chosen, Global, Morsel, Reader};
 
 /// A walk that workers share.
 pub struct OpenTask<'p> {

@@ -8,8 +8,9 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
+use super::guard::quiet_guarded_panics;
 use super::open::{Finished, OpenTask, Pulled};
-use super::walk::{Walker, quiet_guarded_panics};
+use super::walk::Walker;
 use super::{Context, Layout, Receipt};
 use crate::error::{Error, Result};
 use crate::plan::{Input, Pass, Plan, Task};

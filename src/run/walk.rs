@@ -1,48 +1,20 @@
 //! Walks one morsel's documents through a chain, while each is warm in cache.
 
 use std::cell::Cell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::batch::{self, Judged};
+use super::guard::guarded;
 use super::ledger::{LedgerRow, PANICKED};
-use super::open::{OpenTask, Output};
+use super::open::OpenTask;
 use super::records::MorselRecords;
+use super::walked::{Output, Walked};
 use crate::doc::{Document, Reason, Verdict};
 use crate::error::{Error, Result};
 use crate::plan::{Action, Chain, ChainStep, Condition, End, Pass, Plan};
 use crate::stage::{Apply, BadRecord, BatchTransform, Encode, Expand, Mapper, Morsel, Read, Transform};
 use crate::stats::{StepTally, Tally};
-
-thread_local! {
-    /// Set while a stage runs on a document: its panic is ours to report, not the process's.
-    static GUARDED: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Keeps panics that are caught and quarantined off the terminal; every other panic is printed as before.
-pub fn quiet_guarded_panics() {
-    static ONCE: std::sync::Once = std::sync::Once::new();
-    ONCE.call_once(|| {
-        let before = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |info| {
-            if !GUARDED.get() {
-                before(info);
-            }
-        }));
-    });
-}
-
-/// Runs `work`; a panic becomes its message.
-pub fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
-    GUARDED.set(true);
-    let result = catch_unwind(AssertUnwindSafe(work));
-    GUARDED.set(false);
-    result.map_err(|panic| {
-        let text = panic.downcast_ref::<&str>().map(|s| (*s).to_owned());
-        text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without a message".into())
-    })
-}
 
 /// What one worker needs to walk documents of one chain. Reused from morsel to morsel.
 pub struct Walker<'p> {
@@ -78,20 +50,6 @@ enum Ended {
 enum Ends<'p> {
     Barrier { mappers: Vec<(Box<dyn Mapper>, Option<&'p Condition>, usize)>, held: Option<Box<dyn Encode>> },
     Write { encoders: Vec<Box<dyn Encode>> },
-}
-
-/// What became of one morsel.
-pub struct Walked {
-    /// Rows left: the morsel's contribution to the next walk.
-    pub rows: u32,
-    /// Records for each global stage of the barrier.
-    pub records: Vec<MorselRecords>,
-    /// The documents encoded for the held file, or for each writer.
-    pub outputs: Vec<Output>,
-    /// JSON lines.
-    pub ledger: Vec<u8>,
-    /// Counts.
-    pub tally: Tally,
 }
 
 impl<'p> Walker<'p> {
@@ -138,17 +96,13 @@ impl<'p> Walker<'p> {
                     Read::Bad(bad) => out.bad(&bad, task),
                     Read::Document(doc) => {
                         out.tally.read += 1;
-                        let result = self.document(*doc, row, task, &mut out, &mut kept);
-                        GUARDED.set(true);
                         row += 1;
-                        result
+                        self.document(*doc, row - 1, task, &mut out, &mut kept)
                     }
                     Read::Joined(doc, of) => {
                         out.joined(of, task);
-                        let result = self.document(*doc, row, task, &mut out, &mut kept);
-                        GUARDED.set(true);
                         row += 1;
-                        result
+                        self.document(*doc, row - 1, task, &mut out, &mut kept)
                     }
                 };
                 failed = step.err();

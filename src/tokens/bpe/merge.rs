@@ -3,7 +3,9 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::sync::OnceLock;
 
+use super::forward::{Memory, Tokens};
 use super::pairs::{ID_BITS, NONE, Pairs, RANK_BITS};
 #[cfg(target_arch = "x86_64")]
 use super::room::least_avx2;
@@ -13,6 +15,8 @@ use super::room::{LANES, Room, least, set};
 const AT: u32 = 32 - RANK_BITS;
 /// Pieces of at most so many bytes are merged by scanning: their symbols are the bits of one word.
 const SHORT: usize = 64;
+/// Pieces of so many bytes are encoded from left to right, if that can be; shorter ones are not worth the tables.
+const LONG: usize = 1024;
 
 /// A merge: two ids, its rank, and the id it makes.
 pub type Merge = (u32, u32, u32, u32);
@@ -26,6 +30,8 @@ pub struct Merges {
     pairs: Pairs,
     /// The id that each rank makes.
     made: Vec<u32>,
+    /// For long pieces: made when the first is met, if it can be made.
+    tokens: OnceLock<Option<Tokens>>,
     #[cfg(target_arch = "x86_64")]
     avx2: bool,
 }
@@ -35,6 +41,7 @@ pub struct Merges {
 pub struct Chain {
     nodes: Vec<Node>,
     heap: BinaryHeap<Reverse<(u32, u32)>>,
+    memory: Memory,
 }
 
 struct Node {
@@ -68,6 +75,7 @@ impl Merges {
             byte_pairs,
             pairs,
             made,
+            tokens: OnceLock::new(),
             #[cfg(target_arch = "x86_64")]
             avx2,
         })
@@ -79,15 +87,38 @@ impl Merges {
         match piece.len() {
             0 => 0,
             1..=SHORT => self.short(piece, out),
+            LONG.. => {
+                let tokens = self.tokens.get_or_init(|| Tokens::of(self)).as_ref();
+                let forward = tokens.and_then(|tokens| self.forward(tokens, piece, &mut chain.memory, out));
+                forward.unwrap_or_else(|| self.by_windows(piece, chain, out))
+            }
             _ => self.by_windows(piece, chain, out),
         }
+    }
+
+    /// The ids of the bytes.
+    pub fn bytes(&self) -> &[u32; 256] {
+        &self.bytes
+    }
+
+    /// All merges, in no order.
+    pub fn all(&self) -> Vec<Merge> {
+        self.pairs.all().map(|(left, right, rank)| (left, right, rank, self.made(rank))).collect()
+    }
+
+    /// The rank of a pair of ids; `NONE` if it is no merge.
+    #[inline(always)]
+    pub fn rank(&self, left: u32, right: u32) -> u32 {
+        self.pairs.get(left, right)
     }
 
     fn id(&self, byte: u8) -> u32 {
         self.bytes.get(byte as usize).copied().unwrap_or(0)
     }
 
-    fn byte_pair(&self, pair: &[u8]) -> u32 {
+    /// The rank of a pair of bytes.
+    #[inline(always)]
+    pub fn byte_pair(&self, pair: &[u8]) -> u32 {
         let [a, b] = pair else { return NONE };
         self.byte_pairs.get(usize::from(*a) << 8 | usize::from(*b)).copied().unwrap_or(NONE)
     }
@@ -185,7 +216,7 @@ impl Merges {
 
     /// Merges with a heap over a linked list; gives where each token begins, and its id.
     pub fn heap<'c>(&self, piece: &[u8], chain: &'c mut Chain) -> impl Iterator<Item = (usize, u32)> + 'c {
-        let Chain { nodes, heap } = chain;
+        let Chain { nodes, heap, .. } = chain;
         nodes.clear();
         heap.clear();
         nodes.extend(piece.iter().enumerate().map(|(at, byte)| Node {

@@ -57,6 +57,13 @@ impl Pairs {
         }
     }
 
+    /// All pairs and their ranks, in no order.
+    pub fn all(&self) -> impl Iterator<Item = (u32, u32, u32)> + '_ {
+        let id = |bits: u64| (bits & ((1 << ID_BITS) - 1)) as u32;
+        let taken = self.slots.iter().filter(|slot| **slot != u64::MAX);
+        taken.map(move |slot| (id(slot >> (RANK_BITS + ID_BITS)), id(slot >> RANK_BITS), *slot as u32 & NONE))
+    }
+
     /// The rank of a pair; `NONE` if it is no merge.
     #[inline]
     pub fn get(&self, left: u32, right: u32) -> u32 {

@@ -14,7 +14,7 @@ use crate::tokens::pretoken::bits;
 const SIDE: usize = 4;
 /// Bytes of each, and from the beginning of one to that of the next.
 const WINDOW: usize = 64;
-const STRIDE: usize = 40;
+const STRIDE: usize = 48;
 /// Bytes of all of them.
 const GROUP: usize = STRIDE * (SIDE - 1) + WINDOW;
 /// Bytes of a window for longer tokens, and of the first of those that are merged with a heap, where not even that will do.
@@ -175,14 +175,16 @@ fn take(
 
 #[cfg(test)]
 mod tests {
+    use super::super::forward::{Memory, Tokens};
     use super::super::merge::Merge;
     use super::*;
     use crate::sketch::hash::Words;
     use proptest::prelude::*;
     use std::collections::HashMap;
 
-    /// Merges of a few bytes and of what they make, in any order: a token may be made in several ways and before its parts.
-    fn merges(seed: u64, count: usize) -> Vec<Merge> {
+    /// Merges of a few bytes and of what they make, each up to `far` places before the end of those before it: a token may be
+    /// made in several ways and, if not in order, before its parts.
+    fn merges(seed: u64, count: usize, far: usize) -> Vec<Merge> {
         let mut words = Words::new(seed);
         let mut random = |below: usize| words.word() as usize % below;
         let mut tokens: Vec<(Vec<u8>, u32)> = (b'a'..b'e').map(|byte| (vec![byte], u32::from(byte))).collect();
@@ -196,13 +198,35 @@ mod tests {
             }
             let id = *ids.entry(joined.clone()).or_insert(1000 + all.len() as u32);
             tokens.push((joined, id));
-            let at = all.len().saturating_sub(random(9));
+            let at = all.len().saturating_sub(random(far));
             all.insert(at, (left.1, right.1, 0, id));
         }
         let mut seen = std::collections::HashSet::new();
         all.retain(|merge| seen.insert((merge.0, merge.1)));
         all.iter_mut().zip(0..).for_each(|(merge, rank)| merge.2 = rank);
         all
+    }
+
+    /// As rank files have it: any two tokens that make a third, at its rank.
+    fn every_way(merges: &[Merge]) -> Vec<Merge> {
+        let mut bytes: HashMap<u32, Vec<u8>> = (b'a'..b'e').map(|byte| (u32::from(byte), vec![byte])).collect();
+        let mut ranks: Vec<(u32, u32)> = bytes.keys().map(|id| (*id, 0)).collect();
+        for (left, right, rank, id) in merges {
+            if let (Some(a), Some(b), false) = (bytes.get(left), bytes.get(right), bytes.contains_key(id)) {
+                bytes.insert(*id, [a.as_slice(), b].concat());
+                ranks.push((*id, *rank));
+            }
+        }
+        let id_of: HashMap<&[u8], u32> = bytes.iter().map(|(id, bytes)| (bytes.as_slice(), *id)).collect();
+        let ways = |(id, rank): &(u32, u32)| {
+            let token = bytes[id].as_slice();
+            let halves = (1..token.len()).map(|at| token.split_at(at)).collect::<Vec<_>>();
+            halves
+                .into_iter()
+                .filter_map(|(a, b)| Some((*id_of.get(a)?, *id_of.get(b)?, *rank, *id)))
+                .collect::<Vec<_>>()
+        };
+        ranks.iter().flat_map(ways).collect()
     }
 
     /// The definition.
@@ -222,22 +246,32 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(300))]
         #[test]
-        fn windows_give_what_merging_the_whole_gives(
+        fn windows_and_going_forward_give_what_merging_the_whole_gives(
             seed in any::<u64>(),
             count in 1usize..120,
+            far in prop_oneof![Just(1usize), Just(9)],
+            by_token in any::<bool>(),
             piece in prop_oneof![
                 prop::collection::vec(b'a'..b'f', 65..700),
                 (prop::collection::vec(b'a'..b'e', 1..9), 10usize..90).prop_map(|(unit, times)| unit.repeat(times)),
             ],
         ) {
-            let all = merges(seed, count);
+            let mut all = merges(seed, count, far);
+            if by_token {
+                all = every_way(&all);
+            }
             let merges = Merges::new(std::array::from_fn(|byte| byte as u32), &all).unwrap();
             let (mut chain, mut ids) = (Chain::default(), vec![0; piece.len()]);
             let found = merges.by_windows(&piece, &mut chain, &mut ids);
             let expected = one_by_one(&all, &piece);
             prop_assert_eq!(&ids[..found], &expected[..]);
             let by_heap: Vec<u32> = merges.heap(&piece, &mut chain).map(|(_, id)| id).collect();
-            prop_assert_eq!(by_heap, expected);
+            prop_assert_eq!(&by_heap, &expected);
+            if let Some(tokens) = Tokens::of(&merges) {
+                ids.fill(0);
+                let found = merges.forward(&tokens, &piece, &mut Memory::default(), &mut ids);
+                prop_assert_eq!(found.map(|found| &ids[..found]), Some(&expected[..]));
+            }
         }
     }
 
