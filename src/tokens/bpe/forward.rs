@@ -107,6 +107,24 @@ impl Tokens {
     }
 }
 
+/// Whether hardly any six bytes of the beginning of a long piece come twice: then hardly any two tokens will.
+pub fn is_noise(piece: &[u8]) -> bool {
+    const SAMPLE: usize = 1 << 14;
+    let mut seen = vec![0u64; SAMPLE / 4];
+    let (mut again, mut looked) = (0, 0);
+    for six in piece.windows(8).take(SAMPLE) {
+        let Ok(eight) = <[u8; 8]>::try_from(six) else { continue };
+        let hash =
+            (u64::from_le_bytes(eight) << 16).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - 4 - SAMPLE.trailing_zeros());
+        if let Some(word) = seen.get_mut(hash as usize / 64) {
+            again += usize::from(*word >> (hash % 64) & 1 != 0);
+            *word |= 1 << (hash % 64);
+        }
+        looked += 1;
+    }
+    again * 16 < looked
+}
+
 #[inline(always)]
 fn get(made: &[Made], id: u32) -> Made {
     made.get(id as usize).copied().unwrap_or(Made::NOT)

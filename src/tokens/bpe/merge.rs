@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::OnceLock;
 
-use super::forward::{Memory, Tokens};
+use super::forward::{Memory, Tokens, is_noise};
 use super::pairs::{ID_BITS, NONE, Pairs, RANK_BITS};
 #[cfg(target_arch = "x86_64")]
 use super::room::least_avx2;
@@ -87,7 +87,7 @@ impl Merges {
         match piece.len() {
             0 => 0,
             1..=SHORT => self.short(piece, out),
-            LONG.. => {
+            LONG.. if !is_noise(piece) => {
                 let tokens = self.tokens.get_or_init(|| Tokens::of(self)).as_ref();
                 let forward = tokens.and_then(|tokens| self.forward(tokens, piece, &mut chain.memory, out));
                 forward.unwrap_or_else(|| self.by_windows(piece, chain, out))

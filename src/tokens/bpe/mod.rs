@@ -26,7 +26,6 @@ pub(super) use file::char_of;
 pub use file::{Known, TokenizerFile, nfc};
 use joints::{ENDS, Joints};
 use merge::{Chain, Merges};
-use room::Room;
 
 /// A vocabulary, its merges and its pattern.
 pub struct Bpe {
@@ -41,25 +40,13 @@ pub struct Bpe {
 pub struct Scratch {
     cache: Cache,
     chain: Chain,
-    rooms: [Room<1>; SIDE],
     ends: Vec<usize>,
     parts: Vec<Part>,
 }
 
-/// New pretokens that are merged side by side: the processor works on one while it waits for another.
-const SIDE: usize = 4;
-/// Pretokens behind a new one among which others are looked for.
-const AHEAD: usize = 12;
-
 impl Default for Scratch {
     fn default() -> Self {
-        Self {
-            cache: Cache::new(),
-            chain: Chain::default(),
-            rooms: std::array::from_fn(|_| Room::new()),
-            ends: Vec::new(),
-            parts: Vec::new(),
-        }
+        Self { cache: Cache::new(), chain: Chain::default(), ends: Vec::new(), parts: Vec::new() }
     }
 }
 
@@ -100,11 +87,11 @@ impl Bpe {
             // No more ids than bytes; a copy of whole blocks may run over.
             ids.resize(before + (start - from) + cache::COPIED, 0);
             let mut out = Out { ids: ids.get_mut(before..).unwrap_or_default(), count: 0 };
-            for (at, part) in parts.iter().enumerate() {
+            for part in &parts {
                 match scratch.cache.short(part.key, part.hash) {
                     Some(Ids::Few(block, count)) => out.put(block, count),
                     Some(Ids::Many(blocks, count)) => out.put_many(blocks, count),
-                    None => self.miss(text.as_bytes(), parts.get(at..).unwrap_or_default(), scratch, &mut out),
+                    None => self.miss(text.as_bytes(), part, scratch, &mut out),
                 }
             }
             let count = out.count;
@@ -156,14 +143,14 @@ impl Bpe {
         }
     }
 
-    /// The first of these parts, which is not in its bucket: too long for one, or new.
+    /// What is not in its bucket: too long for one, or new.
     #[inline(never)]
-    fn miss(&self, bytes: &[u8], parts: &[Part], scratch: &mut Scratch, out: &mut Out<'_>) {
-        let Some(part) = parts.first() else { return };
+    fn miss(&self, bytes: &[u8], part: &Part, scratch: &mut Scratch, out: &mut Out<'_>) {
         let piece = part.of(bytes);
         let before = out.count;
         if piece.len() <= cache::KEY {
-            return self.new(bytes, parts, scratch, out);
+            self.merge(piece, part.key, scratch, out);
+            return scratch.cache.keep_short(part.key, part.hash, out.since(before));
         }
         if piece.len() > cache::LONGEST {
             return self.merge(piece, part.key, scratch, out);
@@ -176,46 +163,13 @@ impl Bpe {
         scratch.cache.keep_long(piece, hash, out.since(before));
     }
 
-    /// Encodes the first of these parts, and keeps it with others that are new.
-    fn new(&self, bytes: &[u8], parts: &[Part], scratch: &mut Scratch, out: &mut Out<'_>) {
-        let mut group = [None; SIDE];
-        let mut places = group.iter_mut();
-        for (at, part) in parts.iter().enumerate().take(AHEAD) {
-            if at > 0 && (part.key.length() > cache::KEY || scratch.cache.short(part.key, part.hash).is_some()) {
-                continue;
-            }
-            let Some(place) = places.next() else { break };
-            *place = Some(part);
-        }
-        self.merges.scan_best(group.map(|part| part.map_or(&[][..], |part| part.of(bytes))), &mut scratch.rooms);
-        for (at, (part, room)) in group.iter().zip(&scratch.rooms).enumerate() {
-            let Some(part) = part else { return };
-            let mut ids = [0; cache::KEY + 1];
-            let count = match self.whole_token(part.of(bytes), part.key) {
-                Some(id) => {
-                    ids[0] = id;
-                    1
-                }
-                None => ids.iter_mut().zip(room.tokens(0, cache::KEY)).map(|(place, (_, id))| *place = id).count(),
-            };
-            if at == 0 {
-                out.put_many(ids.get(..count.next_multiple_of(cache::COPIED)).unwrap_or_default(), count);
-            }
-            scratch.cache.keep_short(part.key, part.hash, ids.get(..count).unwrap_or_default());
-        }
-    }
-
     /// Encodes what no cache knows.
     fn merge(&self, piece: &[u8], key: Key, scratch: &mut Scratch, out: &mut Out<'_>) {
-        match self.whole_token(piece, key) {
-            Some(id) => out.put(&[id, 0, 0, 0], 1),
+        let whole = self.whole.as_ref().filter(|_| !key.is_part()).and_then(|whole| whole.get(piece));
+        match whole {
+            Some(id) => out.put(&[*id, 0, 0, 0], 1),
             None => out.count += self.merges.merge(piece, &mut scratch.chain, out.rest()),
         }
-    }
-
-    /// The token that a pretoken is as it stands, if the vocabulary takes such whole.
-    fn whole_token(&self, piece: &[u8], key: Key) -> Option<u32> {
-        self.whole.as_ref().filter(|_| !key.is_part())?.get(piece).copied()
     }
 }
 
