@@ -38,7 +38,8 @@ const CLASSES: [(char, &str); 14] = [
 ];
 
 /// Sequences of sets of characters: classes by their letters, then after `=` single characters and ranges. What begins
-/// with `/` is an expression.
+/// with `/` is an expression; what spaces and letters are is Python's opinion: separators of records are spaces, `½` is
+/// as good as a letter, and a combining mark is not.
 const SEQUENCES: &[&[&str]] = &[
     &["1"],
     &["XLUBSECNW", "X"],
@@ -47,7 +48,7 @@ const SEQUENCES: &[&[&str]] = &[
     &["LlBECN", "U"],
     &["BECN", "L"],
     &["LBE", "C"],
-    &["/\\s", "U", "C"],
+    &["/[\\s\\x1c-\\x1f]", "U", "C"],
     &["UB", "NW"],
     &["LUBCE", "S", "N"],
     &["LUCNBW", "E", "S"],
@@ -56,7 +57,7 @@ const SEQUENCES: &[&[&str]] = &[
     &["B", "K"],
     &["LUCNSEW", "B"],
     &["B", "E"],
-    &["LU", "SE", "/\\w"],
+    &["LU", "SE", "/[\\p{L}\\p{N}_]"],
     &["=Œœ", "/[^A-Za-z]"],
     &["U", "=°"],
     // Windows-1252: what the sequences above leave, Arabic, South Asian alphabets, the no-break space.
@@ -65,7 +66,7 @@ const SEQUENCES: &[&[&str]] = &[
     &["=ØÙ", "MCXNS=ŸŠ®°µ»", "=ØÙ", "MCXNS=ŸŠ®°µ»"],
     &["=à", "=²µ¹¼½¾"],
     &["=Ã", "=\u{a0}¡"],
-    &["=a-z", "/\\s?", "=ÃÂ", "= "],
+    &["=a-z", "/[\\s\\x1c-\\x1f]?", "=ÃÂ", "= "],
     &["/^", "=ÃÂ", "= "],
     &["E=a-z.,?!", "=Â", "SE= "],
     // MacRoman.
@@ -118,10 +119,12 @@ mod tests {
     #[test]
     fn mojibake_is_told_from_what_people_write() {
         let detector = detector().unwrap();
-        for bad in ["â€œ", "voilÃ  le travail", "CÃ©dric", "\u{85}", "вЂњ", "√†"] {
+        for bad in ["â€œ", "voilÃ  le travail", "CÃ©dric", "\u{85}", "вЂњ", "√†", "å›½", "ì›¹", "\u{1d}Â£"]
+        {
             assert!(detector.is_match(bad), "{bad}");
         }
-        for good in ["“quoted”", "voilà, l’été", "Łódź", "Москва", "日本語", "10°C ±2", "¡Qué!", "naïve café"]
+        for good in
+            ["“quoted”", "voilà, l’été", "Łódź", "Москва", "日本語", "10°C ±2", "¡Qué!", "naïve café", "é»\u{301}"]
         {
             assert!(!detector.is_match(good), "{good}");
         }
