@@ -176,3 +176,14 @@ fn code_quality_decides_as_starcoders_filters() {
         assert_eq!(because, golden["because"].as_str().unwrap(), "{:?}", golden["text"]);
     });
 }
+
+#[test]
+fn comments_are_counted_as_starcoder_counts_them() {
+    let goldens = goldens("comments.jsonl");
+    each("code_quality: { compat: starcoder }, mode: annotate", &goldens, "text", |golden, walked| {
+        let chars = golden["text"].as_str().unwrap().chars().count() as f64;
+        let share = Value::from(golden["characters"].as_f64().unwrap() / chars);
+        close("comments", &share, &walked.fields["code_quality.comment_fraction"], 1e-12, &golden["text"]);
+    });
+    assert!(goldens.len() > 100);
+}

@@ -3,8 +3,11 @@
 //!
 //! The measures and thresholds are StarCoder's (Li et al. 2023, arXiv 2305.06161, 3.2, and its published preprocessing), with
 //! its table of what was decided for each file extension by looking at a thousand files of each; what is generated or encoded
-//! is StarCoder2's (Lozhkov et al. 2024, arXiv 2402.19173, 2.3). Comments are found by the marks of the language alone, where
-//! StarCoder asked a lexer: whatever the file, this takes time linear in its length, and no file fails to be read.
+//! is StarCoder2's (Lozhkov et al. 2024, arXiv 2402.19173, 2.3). Comments are found by the marks of the language alone, and
+//! their share is of bytes: documentation is a comment. `compat: starcoder` counts them as the published preprocessing did,
+//! with what Pygments' lexers of Rust, C, C++, Java, JavaScript, TypeScript, Go and CSS, and Python's own parser, take for
+//! comments: in Rust `///` is none, in C a `//` within a macro's string is one, in CSS nothing is. Either takes time linear in
+//! the length of the file, whatever the file, and no file fails to be read.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -45,6 +48,8 @@ pub struct CodeQuality {
     pub min_comment_fraction: Option<Fraction>,
     /// Greatest share of comments in bytes, 0..1, in languages whose comments are known (SantaCoder: 0.8).
     pub max_comment_fraction: Option<Fraction>,
+    /// Count comments as another implementation does.
+    pub compat: Option<Compat>,
     /// Whether files go that begin as XML does, other than XSLT.
     pub xml: bool,
     /// Least share of an HTML page's characters that are shown, 0..1.
@@ -63,6 +68,16 @@ pub struct CodeQuality {
     pub max_number_line_fraction: Option<Fraction>,
 }
 
+/// Whose count of comments is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Compat {
+    /// bigcode-dataset's, which SantaCoder and StarCoder were made with: characters that Pygments or Python call comments. A
+    /// share that is equal to a limit, of comments or of what an HTML page shows, goes too. Languages that it is not known
+    /// for are counted as without it.
+    Starcoder,
+}
+
 impl Default for CodeQuality {
     fn default() -> Self {
         Self {
@@ -78,6 +93,7 @@ impl Default for CodeQuality {
             min_alphabetic_fraction: None,
             min_comment_fraction: None,
             max_comment_fraction: None,
+            compat: None,
             xml: true,
             min_visible_fraction: Some(Fraction(0.2)),
             min_visible_chars: Some(100),
@@ -207,6 +223,12 @@ impl Settings for CodeQuality {
                 expect: Expect::Dropped("numbers"),
             },
             Example {
+                it: "counts comments as StarCoder's preprocessing did",
+                settings: r#"{"min_comment_fraction": 0.01, "compat": "starcoder"}"#,
+                given: "fn double(x: u32) -> u32 {\n    2 * x\n}\n",
+                expect: Expect::Kept,
+            },
+            Example {
                 it: "drops drawings",
                 settings: "{}",
                 given: "+-----+-----+\n|     |  a  |\n+-----+-----+\n",
@@ -273,7 +295,7 @@ fn share(part: usize, whole: usize) -> f64 {
 }
 
 impl Measured {
-    fn of(doc: &Document, language: Option<&str>) -> Self {
+    fn of(doc: &Document, language: Option<&str>, compat: Option<Compat>) -> Self {
         let text = doc.text.as_str();
         let lines = doc.text.lines();
         let (mut longest, mut all, mut numbers) = (0, 0, 0);
@@ -295,6 +317,9 @@ impl Measured {
             })
         };
         let encoded = encoded::measure(text);
+        let lexed = language.filter(|_| compat == Some(Compat::Starcoder));
+        let lexed = lexed.and_then(|l| comments::starcoder::characters(text, l)).map(|n| share(n, doc.text.chars()));
+        let marked = || language.and_then(|l| comments::bytes(text, l)).map(|n| share(n, text.len()));
         let visible = (language == Some("HTML")).then(|| html::visible_chars(text));
         Self {
             lines: lines.len() as f64,
@@ -305,7 +330,7 @@ impl Measured {
             number_lines: share(numbers, lines.len()),
             encoded: share(encoded.total, text.len()),
             encoded_length: encoded.longest as f64,
-            comments: language.and_then(|l| comments::bytes(text, l)).map(|n| share(n, text.len())),
+            comments: lexed.or_else(marked),
             visible: visible.map(|n| (share(n, doc.text.chars()), n as f64)),
         }
     }
@@ -441,7 +466,9 @@ impl Running {
                 return Verdict::drop("xml");
             }
             let (Some(number), Some(limit)) = (number, limit) else { continue };
-            if (at_least && number < limit) || (!at_least && number > limit) {
+            let (comments, html) = (reason.ends_with("comments"), reason == "too_little_visible");
+            let equal = s.compat.is_some() && (comments || html) && number == limit;
+            if equal || (at_least && number < limit) || (!at_least && number > limit) {
                 return Verdict::drop_by(reason, number, limit);
             }
         }
@@ -460,7 +487,7 @@ impl Transform for Running {
         let path = doc.get(self.path).unwrap_or_default().to_owned();
         let named = doc.get(self.language).map(str::to_owned);
         let language = named.as_deref().or_else(|| programming::language(&path));
-        let measured = Measured::of(doc, language);
+        let measured = Measured::of(doc, language, self.settings.compat);
         for (field, number) in self.measures.iter().zip(measured.numbers()) {
             if let Some(number) = number {
                 doc.set(*field, number);
@@ -517,6 +544,12 @@ mod tests {
         );
         assert_eq!(because(r#"{"min_comment_fraction": 0.01}"#, "a.rs", "fn f() {}"), Some("too_few_comments"));
         assert_eq!(because(r#"{"min_comment_fraction": 0.01}"#, "a.unknown", "words"), None);
+        let documented = "/// Doubles.\nfn f(x: u32) -> u32 { 2 * x }";
+        assert_eq!(because(r#"{"min_comment_fraction": 0.2}"#, "a.rs", documented), None);
+        let settings = r#"{"min_comment_fraction": 0.2, "compat": "starcoder"}"#;
+        assert_eq!(because(settings, "a.rs", documented), Some("too_few_comments"));
+        assert_eq!(because(settings, "a.rs", "// éééé\nfn éléve() -> u32 { 2222 }"), None);
+        assert_eq!(because(settings, "a.rs", "//a\nfn fffff() { 2 }"), Some("too_few_comments"));
         let page = |text: &str| format!("<html><script>{}</script><p>{text}</p></html>", "var x;\n".repeat(40));
         assert_eq!(because("{}", "a.html", &page("little")), Some("too_little_visible"));
         assert_eq!(because("{}", "a.html", &page(&"much to read here ".repeat(20))), None);

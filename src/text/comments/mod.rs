@@ -1,5 +1,14 @@
 //! How much of a source file is comments, by the marks of its language alone: strings are skipped, nothing is parsed.
 
+mod c_family;
+mod docstrings;
+mod java;
+mod javascript;
+mod python;
+mod rust;
+mod scan;
+pub mod starcoder;
+
 /// How a language writes comments and strings.
 struct Syntax {
     languages: &'static [&'static str],
