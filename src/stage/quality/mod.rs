@@ -1,6 +1,7 @@
 //! What several quality filters measure of a text: its prose, its repetitions, its lines. A filter holds the numbers against its
 //! limits; measuring knows no limit and keeps nothing of a document but scratch memory.
 
+mod counts;
 mod page;
 mod profile;
 mod prose;

@@ -4,6 +4,7 @@
 //! below 2^-30 even at 2^17 words). An n-gram can only repeat where its shorter ones do, so that of all but the shortest few are
 //! looked up.
 
+use super::counts::{Counts, FEW, NONE};
 use super::profile::{Pieces as Cut, Repeated, RepetitionWay, Top, Whole};
 use super::seen::{Duplicates, Seen};
 use super::{Profile, ways};
@@ -256,7 +257,7 @@ impl Repetitions {
     /// The same, of words joined without separator.
     fn repeated_joined(&mut self, n: usize) -> usize {
         let Some(last) = self.tokens.len().checked_sub(n) else { return 0 };
-        self.seen[0].start(last + 1);
+        self.seen[0].start((last + 1).min(FEW));
         let (mut at, mut chars) = (0, 0);
         while at <= last {
             if self.seen[0].again(self.tokens.joined(at, n)) {
@@ -460,65 +461,6 @@ mod mersenne {
     }
 }
 
-const NONE: u32 = u32::MAX;
-
-/// How often hashes occur, and where first.
-#[derive(Debug, Clone, Default)]
-struct Counts {
-    /// Hash (0: empty), count, first place.
-    slots: Vec<(u64, u32, u32)>,
-    /// The slot of each place, if it has one.
-    of: Vec<u32>,
-}
-
-impl Counts {
-    fn start(&mut self, expected: usize) {
-        const KEEP: usize = 1 << 20;
-        let capacity = (expected * 2).next_power_of_two().max(64);
-        if self.slots.capacity() > KEEP && capacity < KEEP {
-            (self.slots, self.of) = (Vec::new(), Vec::new());
-        }
-        self.slots.clear();
-        self.slots.resize(capacity, (0, 0, 0));
-        self.of.clear();
-        self.of.reserve(expected);
-    }
-
-    #[inline]
-    fn add(&mut self, hash: u64, place: usize) -> u32 {
-        let hash = hash.max(1);
-        let mask = self.slots.len() - 1;
-        let mut at = hash as usize & mask;
-        while let Some(slot) = self.slots.get_mut(at) {
-            if slot.0 == hash {
-                slot.1 += 1;
-                break;
-            }
-            if slot.0 == 0 {
-                *slot = (hash, 1, place as u32);
-                break;
-            }
-            at = (at + 1) & mask;
-        }
-        at as u32
-    }
-
-    #[inline]
-    fn at(&self, place: usize) -> Option<(u32, u32)> {
-        let slot = self.of.get(place)?;
-        self.slots.get(*slot as usize).map(|s| (s.1, s.2))
-    }
-
-    /// The highest count and the first place that has it.
-    fn most(&self) -> Option<(usize, usize)> {
-        let counted = self.slots.iter().filter(|slot| slot.0 != 0);
-        counted
-            .map(|slot| (slot.1, slot.2))
-            .max_by_key(|s| (s.0, std::cmp::Reverse(s.1)))
-            .map(|s| (s.0 as usize, s.1 as usize))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -548,6 +490,20 @@ mod tests {
             }
         }
         chars
+    }
+
+    #[test]
+    fn tables_grow_with_what_is_different() {
+        let string = (0..150_000).map(|n| (n % 140_000).to_string()).collect::<Vec<_>>().join(" ");
+        let words: Vec<&str> = string.split(' ').collect();
+        let grams = Grams { top: vec![2, 3, 4], repeated: vec![5, 10] };
+        let chars = string.chars().count() as f64;
+        let mut found = Repetition::default();
+        for (profile, separator) in [(None, " "), (Some(Profile::Datatrove), "")] {
+            Repetitions::new(Words::Whitespace, profile).grams(&Text::new(string.clone()), &grams, &mut found);
+            assert_eq!(found.repeated[1], repeated(&words, 10, separator) as f64 / chars);
+        }
+        assert_eq!(found.top[0], top(&words, 2) as f64 / chars);
     }
 
     proptest! {
