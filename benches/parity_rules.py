@@ -4,13 +4,14 @@
     cargo build --release
     pip install datatrove[io]==0.10.1 spacy==3.8.18 ftfy==6.3.1 fasttext-predict==0.9.2.4 kenlm==0.3.0 nltk==3.9.2 regex \\
         beautifulsoup4 pygments tldextract pyahocorasick zstandard jieba sudachipy sudachidict-core
-    python3 benches/parity_rules.py CORPUS/text RULES [--documents 20000] [--chars 2500] [NAME…]
+    python3 benches/parity_rules.py CORPUS/text RULES [--documents 20000] [--chars 2500] [--help-pages DOWNLOADS] [NAME…] [--sources FOLDER…]
 
 RULES is a folder with what is in no package, transcribed from public sources: `core/` (RedPajama-Data 855a8e0), `modifiers.py` (DCLM
 15af3ce), `madlad400.py` (datamap-rs 021da52, with its `cursed_plain.txt` and `cursed_regex.txt`), `starcoder.py` (bigcode-dataset 014784c),
-and `fineweb2/` (FineWeb-2's `configs/*.yml` of the corpus' languages, and
-`eng_Latn` of `fixtures/lists/fineweb2_sample.yaml`, for FineWeb-2 has no English). `code_quality` reads source files from `~/.cargo/registry/src`
-and Python's library instead. NAMEs are functions below; all of them if none is given. Prints a row for each, and examples of what
+and `fineweb2/` (FineWeb-2's `configs/*.yml` of the languages, and
+`eng_Latn` of `fixtures/lists/fineweb2_sample.yaml`, for FineWeb-2 has no English). DOWNLOADS has Debian's `libreoffice-help-*` of more
+languages (`apt-get download`), for `fineweb2`. `code_quality` reads source files from `~/.cargo/registry/src`, Python's library and
+FOLDERs instead: C headers, and what `openjdk-17-source`, `golang-1.19-src` and npm packages hold. NAMEs are functions below; all of them if none is given. Prints a row for each, and examples of what
 differs.
 """
 import argparse
@@ -39,6 +40,8 @@ options.add_argument("corpus", type=pathlib.Path)
 options.add_argument("rules", type=pathlib.Path)
 options.add_argument("--documents", type=int, default=20_000)
 options.add_argument("--chars", type=int, default=2500)
+options.add_argument("--sources", type=pathlib.Path, nargs="*", default=[])
+options.add_argument("--help-pages", dest="help", type=pathlib.Path)
 options.add_argument("names", nargs="*")
 
 
@@ -108,7 +111,24 @@ REASONS = {
     "gopher_enough_stop_words": "too_few_stop_words", "dup_line_frac": "repeated_lines", "line_punct_ratio": "too_few_punctuated_lines",
     "char_dup_ratio": "repeated_lines", "list_ratio": "too_many_newlines",
 } | {f"duplicated_{n}_n_grams": f"repeated_{n}_grams" for n in range(5, 11)}
-FINEWEB2 = {"de": "deu_Latn", "fr": "fra_Latn", "it": "ita_Latn", "ru": "rus_Cyrl", "ja": "jpn_Jpan", "zh": "cmn_Hani", "en": "eng_Latn"}
+FINEWEB2 = {"de": "deu_Latn", "fr": "fra_Latn", "it": "ita_Latn", "ru": "rus_Cyrl", "ja": "jpn_Jpan", "zh": "cmn_Hani", "en": "eng_Latn",
+            "es": "spa_Latn", "pt": "por_Latn", "pl": "pol_Latn", "nl": "nld_Latn", "el": "ell_Grek", "tr": "tur_Latn", "ko": "kor_Hang",
+            "hi": "hin_Deva"}
+HELP = ["de", "fr", "it", "ru", "ja", "zh-cn", "es", "pt-br", "pl", "nl", "el", "tr", "ko", "hi"]
+
+
+def help_pages():
+    """Pages of LibreOffice's help, as many of each language, if their packages are there."""
+    if not given.help:
+        return []
+    sys.path.insert(0, str(ROOT / "fixtures"))
+    import make
+    texts = []
+    for name in HELP:
+        pages = [make.text_of(body).strip("\n") for _, body in make.pages(given.help, f"libreoffice-help-{name}")]
+        pages = sorted({page[: given.chars] for page in pages if len(page) > 300})
+        texts += random.Random(2).sample(pages, min(len(pages), given.documents // len(HELP) + 1))
+    return [{"id": f"help-{number}", "text": text} for number, text in enumerate(texts)]
 
 
 def verdict(row, stage):
@@ -142,9 +162,11 @@ def fineweb2():
                 return REASONS.get(said[1], said[1])
         return ""
 
-    labels = ours("language", DOCUMENTS, model=str(LID))
+    documents = DOCUMENTS + help_pages()
+    labels = ours("language", documents, model=str(LID))
     # Documents in languages that RULES has no thresholds of are held against those of English.
-    documents = [{**d, "language": FINEWEB2.get(labels[d["id"]]["language"], "eng_Latn"), "language_score": 1.0} for d in DOCUMENTS]
+    documents = [{**d, "language": FINEWEB2.get(labels[d["id"]]["language"], "eng_Latn"), "language_score": 1.0} for d in documents]
+    print(collections.Counter(d["language"] for d in documents).most_common())
     here = functools.partial(ours, "fineweb2", documents, thresholds=f"{given.rules}/fineweb2/*.yml", compat="datatrove")
     rows = {splitter: here(words=splitter) for splitter in ("spacy", "unicode", "dictionary")}
     english = {name: chain(name, "eng") for name in FINEWEB2.values()}
@@ -156,7 +178,11 @@ def fineweb2():
     table.show()
     for name in sorted({d["language"] for d in documents} - {"eng_Latn"}):
         own, some = chain(name, name), [d for d in documents if d["language"] == name][:1500]
-        said = {d["id"]: theirs(own, d["text"]) for d in some}
+        try:
+            said = {d["id"]: theirs(own, d["text"]) for d in some}
+        except (ImportError, OSError) as missing:
+            print(f"{name}: {missing}".split("\n")[0])
+            continue
         for splitter in rows:
             table = Table(f"`fineweb2`, {name}: its own tokenizer there, `{splitter}` here", "datatrove 0.10.1")
             for id, reason in said.items():
@@ -328,33 +354,41 @@ def fix_encoding():
 
 
 def code_quality():
+    """Source files with StarCoder's rules; comments with `compat: starcoder`, files of fewer than 50,000 characters (Pygments is slow)."""
     import starcoder as peer
     languages = {"rs": "Rust", "py": "Python", "c": "C", "h": "C", "js": "JavaScript", "html": "HTML", "json": "JSON", "md": "Markdown", "css": "CSS",
-                 "sh": "Shell", "yml": "YAML", "toml": "TOML", "xml": "XML", "cpp": "C++", "ts": "TypeScript"}
+                 "sh": "Shell", "yml": "YAML", "toml": "TOML", "xml": "XML", "cpp": "C++", "hpp": "C++", "cc": "C++", "ts": "TypeScript",
+                 "java": "Java", "go": "Go"}
+    lexers = {"Rust": "rust", "Python": "python", "C": "c", "C++": "c++", "JavaScript": "javascript", "TypeScript": "typescript", "CSS": "css",
+              "Java": "java", "Go": "go"}
     cargo = pathlib.Path(os.environ.get("CARGO_HOME", pathlib.Path.home() / ".cargo")) / "registry/src"
-    files = [f for place in (cargo, pathlib.Path(os.__file__).parent) for f in sorted(place.rglob("*")) if f.suffix[1:] in languages and f.is_file()]
+    places = (cargo, pathlib.Path(os.__file__).parent, *given.sources)
+    files = [f for place in places for f in sorted(place.rglob("*")) if f.suffix[1:] in languages and f.is_file()]
     random.Random(4).shuffle(files)
-    documents = []
+    documents, commented = [], []
     for file in files:
         text = file.read_bytes()[:200_000].decode("utf-8", errors="replace")
-        if text.strip() and len(documents) < max(given.documents, 20_000):
+        if text.strip() and len(commented) < given.documents:
             documents.append({"id": str(len(documents)), "text": text, "path": str(file), "code_language": languages[file.suffix[1:]]})
+            if languages[file.suffix[1:]] in lexers and len(text) < 50_000:
+                commented.append(documents[-1])
     settings = {"extensions": False, "max_lines": None, "min_data_chars": None, "max_data_chars": None, "generated": False, "minified": False,
-                "max_encoded_fraction": None, "max_encoded_length": None, "max_number_line_fraction": None}
+                "max_encoded_fraction": None, "max_encoded_length": None, "max_number_line_fraction": None, "compat": "starcoder"}
     rows = ours("code_quality", documents, **settings)
     table = Table("`code_quality`: line lengths, letters and digits, XML, HTML", "bigcode-dataset 014784c")
-    comments = Table("`code_quality`, comments between 0.01 and 0.8", "bigcode-dataset 014784c")
-    lexers = {"Rust": "rust", "Python": "python", "C": "c", "C++": "c++", "JavaScript": "javascript", "TypeScript": "typescript", "CSS": "css"}
     for d in documents:
-        row = rows[d["id"]]
-        table.add(d["path"], peer.judge(d["text"], d["code_language"]), verdict(row, "code_quality"))
-        if d["code_language"] in lexers and len(d["text"]) < 50_000:
-            theirs = peer.comment_ratio(d["text"], lexers[d["code_language"]])
-            mine = row["code_quality.comment_fraction"]
-            within = lambda ratio: "too_few_comments" if ratio < 0.01 else "too_many_comments" if ratio > 0.8 else ""
-            comments.add(d["path"], within(theirs), within(mine), f"{d['code_language']}: {within(theirs) or 'kept'} there, {within(mine) or 'kept'} here")
+        table.add(d["path"], peer.judge(d["text"], d["code_language"]), verdict(rows[d["id"]], "code_quality"))
     table.show()
+    comments, shares = (Table(f"`code_quality`, {what}", "bigcode-dataset 014784c") for what in ("comments between 0.01 and 0.8", "share of comments"))
+    within = lambda ratio: "too_few_comments" if ratio <= 0.01 else "too_many_comments" if ratio >= 0.8 else ""
+    for d in commented:
+        language = d["code_language"]
+        theirs, mine = peer.comment_ratio(d["text"], lexers[language]), rows[d["id"]]["code_quality.comment_fraction"]
+        comments.add(d["path"], within(theirs), within(mine), f"{language}: {within(theirs) or 'kept'} there, {within(mine) or 'kept'} here")
+        shares.add(d["path"], "", "" if close(theirs, mine) else "differs", language, dropped=within(theirs) != "")
     comments.show()
+    shares.show()
+    print(collections.Counter(d["code_language"] for d in commented).most_common())
 
 
 RULES = [fineweb2, madlad400, redpajama_signals, refinedweb_lines, language, url_blocklist, perplexity, fix_encoding, code_quality]
