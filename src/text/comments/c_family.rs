@@ -170,6 +170,10 @@ fn left_out(s: &mut Scan<'_>) {
 fn directive_line(s: &mut Scan<'_>) {
     include(s);
     while let Some(next) = memchr::memchr2(b'/', b'\n', s.rest()) {
+        // An inclusion is one as well where the directive goes on in the next line, whatever it is.
+        if s.tail(s.space(0)).starts_with("include") && include(s) {
+            continue;
+        }
         s.skip(next);
         if s.peek() == Some(b'\n') {
             let goes_on = s.at.checked_sub(1).and_then(|b| s.bytes().get(b)) == Some(&b'\\');
@@ -190,19 +194,19 @@ fn directive_line(s: &mut Scan<'_>) {
     s.skip(s.rest().len());
 }
 
-/// Passes an inclusion, behind which the lexer takes whatever stands on the line for a comment.
-fn include(s: &mut Scan<'_>) {
+/// Passes an inclusion, behind which the lexer takes whatever stands on the line for a comment: whether one begins here.
+fn include(s: &mut Scan<'_>) -> bool {
     let (word, _) = gap(s, 0);
     if !s.rest().get(word..).is_some_and(|r| r.starts_with(b"include")) {
-        return;
+        return false;
     }
     let (name, _) = gap(s, word + 7);
     let close: &[u8] = match s.byte(name) {
         Some(b'"') => b"\"",
         Some(b'<') => b">",
-        _ => return,
+        _ => return false,
     };
-    let Some(end) = s.find(close, name + 1).filter(|end| *end > name + 1) else { return };
+    let Some(end) = s.find(close, name + 1).filter(|end| *end > name + 1) else { return false };
     s.skip(end + 1);
     s.skip(run(s.rest(), |b| b.is_ascii_whitespace() && b != b'\n'));
     let slash =
@@ -211,4 +215,5 @@ fn include(s: &mut Scan<'_>) {
         Some(end) => s.comment(end + 2),
         None => s.comment(s.line()),
     }
+    true
 }
