@@ -1,5 +1,5 @@
 //! Puts documents of 10 and of 100 MB through every stage that takes them one by one, and prints the seconds of each, how they
-//! grow, and where they grow faster than the documents: `cargo bench --bench linear -- [STAGE…] [-STAGE…] [--mb SMALL LARGE]`,
+//! grow, and where they grow faster than the documents: `cargo bench --bench linear -- [STAGE…] [-STAGE…] [@SHAPE…] [--mb SMALL LARGE]`,
 //! `-STAGE` for all but that. Seconds are the processor's; what seems to grow faster is measured twice again, and the best counts:
 //! memory that the system has to find first makes the larger document slower the first time.
 #![allow(clippy::unwrap_used, reason = "a benchmark")]
@@ -92,11 +92,13 @@ fn main() {
         sizes = [1, 2].map(|n| wanted[at + n].parse::<f64>().unwrap() * 1e6);
         wanted.truncate(at);
     }
+    let (shapes, wanted): (Vec<String>, Vec<String>) = wanted.into_iter().partition(|a| a.starts_with('@'));
     let growth = sizes[1] / sizes[0];
     // Below a quarter of a second caches tell more than the work, and the kernel's clock goes in steps.
     let superlinear = |small: f64, large: f64| large > 0.25 && large > growth * 1.6 * small;
     let mut worst = Map::new();
-    for (shape, piece) in SHAPES {
+    let asked = |shape: &str| shapes.is_empty() || shapes.iter().any(|s| s.strip_prefix('@') == Some(shape));
+    for (shape, piece) in SHAPES.into_iter().filter(|(shape, _)| asked(shape)) {
         let texts = sizes.map(|bytes| text(piece, bytes as usize));
         let named = |mark: &str, entry: &Entry| wanted.iter().any(|w| w.strip_prefix(mark) == Some(entry.about.name));
         let some = wanted.iter().any(|w| !w.starts_with('-'));
