@@ -92,20 +92,22 @@ impl<'p> Walker<'p> {
                 if failed.is_some() {
                     return;
                 }
-                let step = match read {
-                    Read::Bad(bad) => out.bad(&bad, task),
+                let doc = match read {
+                    Read::Bad(bad) => {
+                        failed = out.bad(&bad, task).err();
+                        return;
+                    }
                     Read::Document(doc) => {
                         out.tally.read += 1;
-                        row += 1;
-                        self.document(*doc, row - 1, task, &mut out, &mut kept)
+                        doc
                     }
                     Read::Joined(doc, of) => {
                         out.joined(of, task);
-                        row += 1;
-                        self.document(*doc, row - 1, task, &mut out, &mut kept)
+                        doc
                     }
                 };
-                failed = step.err();
+                failed = self.document(*doc, row, task, &mut out, &mut kept).err();
+                row += 1;
             });
         });
         if let Some(error) = failed {
