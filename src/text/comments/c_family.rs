@@ -1,6 +1,6 @@
 //! C and C++ as Pygments' `CFamilyLexer` reads them.
 
-use super::scan::{Scan, run};
+use super::scan::{Scan, run, width};
 
 pub(super) fn scan(s: &mut Scan<'_>, cpp: bool) {
     while let Some(byte) = s.peek() {
@@ -24,12 +24,10 @@ fn comment(s: &mut Scan<'_>) -> bool {
         s.comment(line_comment(s.rest()));
         return true;
     }
-    let open = if s.starts(b"/*") {
-        2
-    } else if s.starts(b"/\\\n*") {
-        4
-    } else {
-        return false;
+    let open = match s.rest() {
+        [b'/', b'*', ..] => 2,
+        [b'/', b'\\', b'\n', b'*', ..] => 4,
+        _ => return false,
     };
     match s.find(b"*/", open) {
         Some(at) => s.comment(at + 2),
@@ -65,18 +63,14 @@ fn string(s: &mut Scan<'_>) {
 /// Length of the character literal at the beginning of `bytes`.
 fn character(bytes: &[u8]) -> Option<usize> {
     let inner = bytes.get(1..)?;
-    let width = |at: usize| match inner.get(at)? {
-        b'\n' => None,
-        first if first.is_ascii() => Some(1),
-        _ => Some(1 + run(inner.get(at + 1..)?, |b| b & 0xc0 == 0x80)),
-    };
+    let on_line = |at: usize| inner.get(at..).filter(|rest| !rest.starts_with(b"\n")).and_then(width);
     let lengths = if inner.first() == Some(&b'\\') {
         let digits = |from: usize, is: fn(u8) -> bool| run(inner.get(from..).unwrap_or_default(), is);
         let octal = digits(1, |b| (b'0'..=b'7').contains(&b)).min(3);
         let hex = if inner.get(1) == Some(&b'x') { digits(2, |b| b.is_ascii_hexdigit()).min(2) } else { 0 };
-        [width(1).map(|w| w + 1), (octal > 0).then_some(octal + 1), (hex > 0).then_some(hex + 2)]
+        [on_line(1).map(|w| w + 1), (octal > 0).then_some(octal + 1), (hex > 0).then_some(hex + 2)]
     } else {
-        [width(0).filter(|_| inner.first() != Some(&b'\'')), None, None]
+        [on_line(0).filter(|_| inner.first() != Some(&b'\'')), None, None]
     };
     lengths.into_iter().flatten().find(|length| inner.get(*length) == Some(&b'\'')).map(|length| length + 2)
 }

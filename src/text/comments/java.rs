@@ -1,12 +1,12 @@
 //! Java and Go as Pygments' lexers read them.
 
-use super::scan::{Scan, run};
+use super::scan::{Scan, run, width};
 
 pub(super) fn scan(s: &mut Scan<'_>) {
     while let Some(byte) = s.peek() {
         match byte {
             b'/' if s.starts(b"//") => s.comment(s.line()),
-            b'/' if block_comment(s) => (),
+            b'/' if s.block_comment() => (),
             b'"' if s.starts(b"\"\"\"\n") => text_block(s),
             b'"' => {
                 let length = s.string(b'"').unwrap_or(s.rest().len());
@@ -27,7 +27,7 @@ pub(super) fn scan_go(s: &mut Scan<'_>) {
     while let Some(byte) = s.peek() {
         match byte {
             b'/' if s.starts(b"//") => s.comment(s.line()),
-            b'/' if block_comment(s) => (),
+            b'/' if s.block_comment() => (),
             b'"' => {
                 let length = s.string(b'"').unwrap_or(1);
                 s.skip(length);
@@ -40,14 +40,6 @@ pub(super) fn scan_go(s: &mut Scan<'_>) {
             _ => s.skip_char(),
         }
     }
-}
-
-fn block_comment(s: &mut Scan<'_>) -> bool {
-    let end = if s.starts(b"/*") { s.find(b"*/", 2) } else { None };
-    if let Some(end) = end {
-        s.comment(end + 2);
-    }
-    end.is_some()
 }
 
 /// Passes a string of lines, which three quotes end that no backslash hides.
@@ -88,18 +80,14 @@ fn word(s: &mut Scan<'_>) {
 /// Length of the character literal at the beginning of `bytes`.
 fn character(bytes: &[u8], go: bool) -> Option<usize> {
     let inner = bytes.get(1..)?;
-    let width = |at: usize| {
-        let first = inner.get(at)?;
-        Some(if first.is_ascii() { 1 } else { 1 + run(inner.get(at + 1..)?, |b| b & 0xc0 == 0x80) })
-    };
     let hex = |count: usize| inner.get(2..2 + count)?.iter().all(u8::is_ascii_hexdigit).then_some(count + 2);
     let length = match inner {
         [b'\\', b'u', ..] if hex(4).is_some() => hex(4),
         [b'\\', b'x', ..] if go => hex(2),
         [b'\\', b'U', ..] if go => hex(8),
         [b'\\', b'0'..=b'7', ..] if go => Some(1 + run(inner.get(1..)?, |b| (b'0'..=b'7').contains(&b)).min(3)),
-        [b'\\', ..] => width(1).map(|w| w + 1),
-        _ => width(0),
+        [b'\\', rest @ ..] => width(rest).map(|w| w + 1),
+        _ => width(inner),
     }?;
     (inner.get(length) == Some(&b'\'')).then_some(length + 2)
 }

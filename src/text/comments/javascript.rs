@@ -4,57 +4,11 @@
 use super::scan::{Scan, is_word, run};
 
 /// Words behind which a slash begins a regular expression.
-const BEFORE_EXPRESSIONS: [&str; 47] = [
-    "typeof",
-    "instanceof",
-    "in",
-    "void",
-    "delete",
-    "new",
-    "for",
-    "while",
-    "do",
-    "break",
-    "return",
-    "continue",
-    "switch",
-    "case",
-    "default",
-    "if",
-    "else",
-    "throw",
-    "try",
-    "catch",
-    "finally",
-    "yield",
-    "await",
-    "async",
-    "this",
-    "of",
-    "static",
-    "export",
-    "import",
-    "debugger",
-    "extends",
-    "super",
-    "var",
-    "let",
-    "const",
-    "with",
-    "function",
-    "class",
-    "abstract",
-    "implements",
-    "private",
-    "protected",
-    "public",
-    "readonly",
-    "enum",
-    "interface",
-    "override",
-];
-/// How many of them are JavaScript's, too.
-const JAVASCRIPT: usize = 38;
+const BEFORE_EXPRESSIONS: &str = "typeof instanceof in void delete new for while do break return continue switch case default if else \
+    throw try catch finally yield await async this of static export import debugger extends super var \
+    let const with function class";
+/// Words that are such in TypeScript, too.
+const TYPESCRIPT: &str = "abstract implements private protected public readonly enum interface override";
 
 /// In what a piece of code stands.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -86,7 +40,7 @@ pub(super) fn scan(s: &mut Scan<'_>, typescript: bool) {
             s.skip(4);
         } else if s.starts(b"//") {
             s.comment(s.line());
-        } else if byte == b'/' && block_comment(s) {
+        } else if byte == b'/' && s.block_comment() {
             continue;
         } else if expression && byte == b'/' {
             expression = false;
@@ -98,12 +52,8 @@ pub(super) fn scan(s: &mut Scan<'_>, typescript: bool) {
     }
 }
 
-fn block_comment(s: &mut Scan<'_>) -> bool {
-    let end = if s.starts(b"/*") { s.find(b"*/", 2) } else { None };
-    if let Some(end) = end {
-        s.comment(end + 2);
-    }
-    end.is_some()
+fn is_among(words: &str, word: &str) -> bool {
+    words.split(' ').any(|one| one == word)
 }
 
 /// Passes a piece of a template.
@@ -128,8 +78,7 @@ fn template(s: &mut Scan<'_>, inside: &mut Vec<Inside>) {
 
 /// Passes a token that is neither space nor comment nor regular expression; whether one may begin behind it.
 fn code(s: &mut Scan<'_>, byte: u8, typescript: Option<&mut usize>, inside: &mut Vec<Inside>) -> bool {
-    let words =
-        if typescript.is_some() { BEFORE_EXPRESSIONS.as_slice() } else { BEFORE_EXPRESSIONS.split_at(JAVASCRIPT).0 };
+    let more = typescript.is_some();
     if let Some(is) = typescript.and_then(|untyped| typed(s, untyped)) {
         return is;
     }
@@ -162,7 +111,7 @@ fn code(s: &mut Scan<'_>, byte: u8, typescript: Option<&mut usize>, inside: &mut
         b'0'..=b'9' => s.skip(run(s.rest(), |b| b.is_ascii_alphanumeric())),
         _ if s.at_name() || byte == b'$' => {
             let word = s.word();
-            if words.contains(&word) {
+            if is_among(BEFORE_EXPRESSIONS, word) || (more && is_among(TYPESCRIPT, word)) {
                 s.skip(word.len());
                 return true;
             }
@@ -188,7 +137,7 @@ fn typed(s: &mut Scan<'_>, untyped: &mut usize) -> Option<bool> {
         return None;
     }
     let word = s.word();
-    if BEFORE_EXPRESSIONS.split_at(JAVASCRIPT).1.contains(&word) {
+    if is_among(TYPESCRIPT, word) {
         return None;
     }
     if matches!(word, "declare" | "type" | "string" | "boolean" | "number") {

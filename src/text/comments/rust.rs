@@ -1,61 +1,12 @@
 //! Rust as Pygments' `RustLexer` reads it.
 
-use super::scan::{Scan, run};
+use super::scan::{Scan, run, width};
 
 /// Behind which a type may still come: the lexer knows them, and stays where it expects one.
-const KNOWN_TYPES: [&str; 50] = [
-    "u8",
-    "u16",
-    "u32",
-    "u64",
-    "u128",
-    "i8",
-    "i16",
-    "i32",
-    "i64",
-    "i128",
-    "usize",
-    "isize",
-    "f32",
-    "f64",
-    "char",
-    "str",
-    "bool",
-    "Copy",
-    "Send",
-    "Sized",
-    "Sync",
-    "Unpin",
-    "Drop",
-    "Fn",
-    "FnMut",
-    "FnOnce",
-    "drop",
-    "Box",
-    "ToOwned",
-    "Clone",
-    "PartialEq",
-    "PartialOrd",
-    "Eq",
-    "Ord",
-    "AsRef",
-    "AsMut",
-    "Into",
-    "From",
-    "Default",
-    "Iterator",
-    "Extend",
-    "IntoIterator",
-    "DoubleEndedIterator",
-    "ExactSizeIterator",
-    "Option",
-    "Some",
-    "None",
-    "Result",
-    "Ok",
-    "Err",
-];
-const MORE_TYPES: [&str; 3] = ["String", "ToString", "Vec"];
+const KNOWN_TYPES: &str = "u8 u16 u32 u64 u128 i8 i16 i32 i64 i128 usize isize f32 f64 char str bool Copy Send Sized Sync Unpin \
+    Drop Fn FnMut FnOnce drop Box ToOwned Clone PartialEq PartialOrd Eq Ord AsRef AsMut Into From \
+    Default Iterator Extend IntoIterator DoubleEndedIterator ExactSizeIterator Option Some None Result \
+    Ok Err String ToString Vec";
 
 pub(super) fn scan(s: &mut Scan<'_>) {
     if s.starts(b"#!") && s.byte(2).is_some_and(|b| !b"[\r\n".contains(&b)) {
@@ -71,7 +22,7 @@ pub(super) fn scan(s: &mut Scan<'_>) {
                 _ if s.space(0) > 0 => s.skip_space(),
                 _ if byte == b'_' || byte.is_ascii_alphabetic() => {
                     let word = s.word();
-                    type_next = KNOWN_TYPES.contains(&word) || MORE_TYPES.contains(&word);
+                    type_next = KNOWN_TYPES.split(' ').any(|known| known == word);
                     s.skip(word.len());
                 }
                 _ => type_next = false,
@@ -188,11 +139,8 @@ fn character(bytes: &[u8], high: u8) -> Option<usize> {
         }
         _ => None,
     };
-    let any = || {
-        let first = inner.first().filter(|b| **b != b'\n')?;
-        Some(if first.is_ascii() { 1 } else { 1 + run(inner.get(1..)?, |b| b & 0xc0 == 0x80) })
-    };
-    [escape, any()].into_iter().flatten().find(|length| inner.get(*length) == Some(&b'\'')).map(|length| length + 2)
+    let any = width(inner).filter(|_| inner.first() != Some(&b'\n'));
+    [escape, any].into_iter().flatten().find(|length| inner.get(*length) == Some(&b'\'')).map(|length| length + 2)
 }
 
 /// Passes an attribute: what stands in it is no comment.

@@ -116,6 +116,15 @@ impl<'t> Scan<'t> {
         found
     }
 
+    /// Passes a comment between `/*` and `*/`, as comment: whether one begins here that ends.
+    pub fn block_comment(&mut self) -> bool {
+        let end = if self.starts(b"/*") { self.find(b"*/", 2) } else { None };
+        if let Some(end) = end {
+            self.comment(end + 2);
+        }
+        end.is_some()
+    }
+
     /// Where the string ends that begins here with `quote`, as bytes; a backslash hides what follows it. Where it ends
     /// does not depend on where it began: backslashes are counted from the first of a row.
     pub fn string(&mut self, quote: u8) -> Option<usize> {
@@ -143,6 +152,12 @@ pub(super) fn is_word(c: char) -> bool {
 /// Characters in UTF-8.
 pub(super) fn chars(bytes: &[u8]) -> usize {
     bytes.iter().filter(|b| **b & 0xc0 != 0x80).count()
+}
+
+/// Bytes of the character at the beginning of `bytes`.
+pub(super) fn width(bytes: &[u8]) -> Option<usize> {
+    let (first, rest) = bytes.split_first()?;
+    Some(if first.is_ascii() { 1 } else { 1 + run(rest, |b| b & 0xc0 == 0x80) })
 }
 
 /// Bytes at the beginning of `bytes` that are `is`.
