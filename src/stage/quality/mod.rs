@@ -1,6 +1,7 @@
 //! What several quality filters measure of a text: its prose, its repetitions, its lines. A filter holds the numbers against its
 //! limits; measuring knows no limit and keeps nothing of a document but scratch memory.
 
+mod code;
 mod counts;
 mod page;
 mod profile;
@@ -8,6 +9,7 @@ mod prose;
 mod repetition;
 mod seen;
 
+pub use code::{CodeMeasures, MEASURES as CODE_MEASURES};
 pub use page::{Page, PageMeasure};
 pub use profile::{Profile, Ways, ways};
 pub use prose::{Prose, ProseMeasure, StopWords};

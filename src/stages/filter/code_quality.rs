@@ -14,10 +14,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::doc::{Document, Field, Verdict};
 use crate::error::{Error, Result};
+use crate::stage::quality::{CODE_MEASURES, CodeMeasures};
 use crate::stage::settings::Fraction;
 use crate::stage::{About, Build, Example, Expect, Family, Settings, Stage, Transform};
-use crate::text::chars::{self, LETTER, WORD};
-use crate::text::{comments, encoded, html, programming};
+use crate::text::programming;
 
 /// Settings of `code_quality`. `null` switches a rule off.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -246,7 +246,7 @@ impl Settings for CodeQuality {
         let (path, language) = (cx.may_read(&self.path)?, cx.may_read(&self.language)?);
         let mut measures = Vec::new();
         if cx.annotate {
-            for name in MEASURES {
+            for name in CODE_MEASURES {
                 measures.push(cx.writes(&format!("{}.{name}", cx.label))?);
             }
         }
@@ -254,108 +254,12 @@ impl Settings for CodeQuality {
     }
 }
 
-const MEASURES: [&str; 11] = [
-    "lines",
-    "line_length",
-    "mean_line_length",
-    "alphanumeric_fraction",
-    "alphabetic_fraction",
-    "number_line_fraction",
-    "encoded_fraction",
-    "encoded_length",
-    "comment_fraction",
-    "visible_fraction",
-    "visible_chars",
-];
-
 #[derive(Clone)]
 struct Running {
     settings: CodeQuality,
     path: Field<String>,
     language: Field<String>,
     measures: Vec<Field<f64>>,
-}
-
-/// What the rules are held against. `None` where it says nothing about the file.
-struct Measured {
-    lines: f64,
-    line_length: f64,
-    mean_line_length: f64,
-    alphanumeric: f64,
-    alphabetic: f64,
-    number_lines: f64,
-    encoded: f64,
-    encoded_length: f64,
-    comments: Option<f64>,
-    visible: Option<(f64, f64)>,
-}
-
-fn share(part: usize, whole: usize) -> f64 {
-    part as f64 / whole.max(1) as f64
-}
-
-impl Measured {
-    fn of(doc: &Document, language: Option<&str>, compat: Option<Compat>) -> Self {
-        let text = doc.text.as_str();
-        let lines = doc.text.lines();
-        let (mut longest, mut all, mut numbers) = (0, 0, 0);
-        let ascii = text.is_ascii();
-        for &line in lines {
-            let line = doc.text.at(line);
-            let chars = if ascii { line.len() } else { line.chars().count() };
-            (longest, all) = (longest.max(chars), all + chars);
-            numbers += usize::from(only_numbers(line));
-        }
-        let (letters, digits) = if ascii {
-            let count = |is: fn(&u8) -> bool| text.bytes().filter(is).count();
-            (count(u8::is_ascii_alphabetic), count(u8::is_ascii_digit))
-        } else {
-            // As Python's `isalpha` and `isalnum`, by which the thresholds were chosen: marks are no letters.
-            text.chars().fold((0, 0), |(letters, digits), c| match chars::chars().of(c) {
-                class if class & LETTER != 0 => (letters + 1, digits),
-                class => (letters, digits + usize::from(class & WORD != 0 && c != '_')),
-            })
-        };
-        let encoded = encoded::measure(text);
-        let lexed = language.filter(|_| compat == Some(Compat::Starcoder));
-        let lexed = lexed.and_then(|l| comments::starcoder::characters(text, l)).map(|n| share(n, doc.text.chars()));
-        let marked = || language.and_then(|l| comments::bytes(text, l)).map(|n| share(n, text.len()));
-        let visible = (language == Some("HTML")).then(|| html::visible_chars(text));
-        Self {
-            lines: lines.len() as f64,
-            line_length: longest as f64,
-            mean_line_length: share(all, lines.len()),
-            alphanumeric: share(letters + digits, doc.text.chars()),
-            alphabetic: share(letters, doc.text.chars()),
-            number_lines: share(numbers, lines.len()),
-            encoded: share(encoded.total, text.len()),
-            encoded_length: encoded.longest as f64,
-            comments: lexed.or_else(marked),
-            visible: visible.map(|n| (share(n, doc.text.chars()), n as f64)),
-        }
-    }
-
-    fn numbers(&self) -> [Option<f64>; 11] {
-        [
-            Some(self.lines),
-            Some(self.line_length),
-            Some(self.mean_line_length),
-            Some(self.alphanumeric),
-            Some(self.alphabetic),
-            Some(self.number_lines),
-            Some(self.encoded),
-            Some(self.encoded_length),
-            self.comments,
-            self.visible.map(|v| v.0),
-            self.visible.map(|v| v.1),
-        ]
-    }
-}
-
-/// Whether a line has digits, and beside them only what numbers are written and separated with.
-fn only_numbers(line: &str) -> bool {
-    line.bytes().any(|b| b.is_ascii_digit())
-        && line.bytes().all(|b| b.is_ascii_digit() || b" \t.,;:+-eExX|/\"[]".contains(&b))
 }
 
 /// Files that tools write, by the end of their path.
@@ -426,8 +330,29 @@ fn minified(path: &str, language: Option<&str>, mean: f64) -> bool {
         || (matches!(language, Some("JavaScript" | "CSS")) && mean > 110.0)
 }
 
+/// How a number must stand to a limit.
+#[derive(Clone, Copy)]
+enum Allowed {
+    Least,
+    Most,
+    MoreThan,
+    LessThan,
+}
+
+impl Allowed {
+    fn holds(self, number: f64, limit: f64) -> bool {
+        match self {
+            Self::Least => number >= limit,
+            Self::Most => number <= limit,
+            Self::MoreThan => number > limit,
+            Self::LessThan => number < limit,
+        }
+    }
+}
+
 impl Running {
-    fn verdict(&self, doc: &Document, path: &str, language: Option<&str>, m: &Measured) -> Verdict {
+    fn verdict(&self, doc: &Document, path: &str, language: Option<&str>, m: &CodeMeasures) -> Verdict {
+        use Allowed::{Least, LessThan, MoreThan, Most};
         let s = &self.settings;
         let extension =
             path.rsplit('/').next().and_then(|n| n.rsplit_once('.')).map_or("", |(_, e)| e).to_ascii_lowercase();
@@ -443,32 +368,33 @@ impl Running {
         let limits = s.limits(&extension);
         let count = |n: Option<u64>| n.map(|n| n as f64);
         let data = table::has(table::HALF_LETTERS, &extension).then(|| doc.text.chars() as f64);
+        // There what is equal to a limit of comments, or of what is shown, goes.
+        let equal = s.compat == Some(Compat::Starcoder);
+        let (least, most) = if equal { (MoreThan, LessThan) } else { (Least, Most) };
         let rules = [
-            ("line_too_long", Some(m.line_length), count(limits.line), false),
-            ("lines_too_long", Some(m.mean_line_length), limits.mean, false),
-            ("too_many_lines", Some(m.lines), count(s.max_lines), false),
-            ("too_few_alphanumeric", Some(m.alphanumeric), limits.alphanumeric, true),
-            ("too_few_letters", Some(m.alphabetic), limits.alphabetic, true),
-            ("data_too_short", data, count(s.min_data_chars), true),
-            ("data_too_long", data, count(s.max_data_chars), false),
-            ("too_few_comments", m.comments, s.min_comment_fraction.map(|f| f.0), true),
-            ("too_many_comments", m.comments, s.max_comment_fraction.map(|f| f.0), false),
-            ("too_little_visible", m.visible.map(|v| v.0), s.min_visible_fraction.map(|f| f.0), true),
-            ("too_little_visible", m.visible.map(|v| v.1), count(s.min_visible_chars), true),
-            ("encoded", Some(m.encoded_length), count(s.max_encoded_length), false),
-            ("encoded", Some(m.encoded), s.max_encoded_fraction.map(|f| f.0), false),
-            ("numbers", Some(m.number_lines), s.max_number_line_fraction.map(|f| f.0), false),
+            ("line_too_long", Some(m.line_length), count(limits.line), Most),
+            ("lines_too_long", Some(m.mean_line_length), limits.mean, Most),
+            ("too_many_lines", Some(m.lines), count(s.max_lines), Most),
+            ("too_few_alphanumeric", Some(m.alphanumeric), limits.alphanumeric, Least),
+            ("too_few_letters", Some(m.alphabetic), limits.alphabetic, Least),
+            ("data_too_short", data, count(s.min_data_chars), Least),
+            ("data_too_long", data, count(s.max_data_chars), Most),
+            ("too_few_comments", m.comments, s.min_comment_fraction.map(|f| f.0), least),
+            ("too_many_comments", m.comments, s.max_comment_fraction.map(|f| f.0), most),
+            ("too_little_visible", m.visible.map(|v| v.0), s.min_visible_fraction.map(|f| f.0), least),
+            ("too_little_visible", m.visible.map(|v| v.1), count(s.min_visible_chars), least),
+            ("encoded", Some(m.encoded_length), count(s.max_encoded_length), Most),
+            ("encoded", Some(m.encoded), s.max_encoded_fraction.map(|f| f.0), Most),
+            ("numbers", Some(m.number_lines), s.max_number_line_fraction.map(|f| f.0), Most),
         ];
         let xml = limits.xml && begins_as_xml(doc.text.as_str());
-        for (index, (reason, number, limit, at_least)) in rules.into_iter().enumerate() {
+        for (index, (reason, number, limit, allowed)) in rules.into_iter().enumerate() {
             // StarCoder's order: what the characters say, comments, then XML and HTML.
             if index == 9 && xml {
                 return Verdict::drop("xml");
             }
             let (Some(number), Some(limit)) = (number, limit) else { continue };
-            let (comments, html) = (reason.ends_with("comments"), reason == "too_little_visible");
-            let equal = s.compat.is_some() && (comments || html) && number == limit;
-            if equal || (at_least && number < limit) || (!at_least && number > limit) {
+            if !allowed.holds(number, limit) {
                 return Verdict::drop_by(reason, number, limit);
             }
         }
@@ -487,7 +413,7 @@ impl Transform for Running {
         let path = doc.get(self.path).unwrap_or_default().to_owned();
         let named = doc.get(self.language).map(str::to_owned);
         let language = named.as_deref().or_else(|| programming::language(&path));
-        let measured = Measured::of(doc, language, self.settings.compat);
+        let measured = CodeMeasures::of(doc, language, self.settings.compat == Some(Compat::Starcoder));
         for (field, number) in self.measures.iter().zip(measured.numbers()) {
             if let Some(number) = number {
                 doc.set(*field, number);
