@@ -394,6 +394,38 @@ mod tests {
     use crate::stage::Scope;
 
     #[test]
+    fn the_library_is_held_against_the_first_mib_of_long_texts() {
+        let gpt2 = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/tokenizers/gpt2.json");
+        let gpt2 = std::path::Path::new(gpt2);
+        // They differ in special tokens alone, which one takes for such.
+        let mut running = Running {
+            encoder: Tokenizer::load(gpt2, false).unwrap().encoder(),
+            oracle: Some(Tokenizer::oracle(gpt2, true).unwrap().encoder()),
+            verify: 1.0,
+            fault: None,
+            middle: None,
+            around: Around { before: None, after: None },
+            max: None,
+            long: Long::default(),
+            tokens: FieldTable::default().field("tokens").unwrap(),
+            count: FieldTable::default().field("count").unwrap(),
+            pieces: None,
+        };
+        let mut faulty = |text: String| {
+            let doc = Document::new(Origin { source: "a".into(), file: "a".into(), at: 0 }, text.clone());
+            let mut ids = Vec::new();
+            running.encoder.clone().encode_into(&text, &mut ids);
+            running.compare(&doc, &text, &ids);
+            running.fault().is_some()
+        };
+        let (special, long) = ("<|endoftext|>", "word ".repeat(1 << 18));
+        assert!(faulty(special.into()));
+        assert!(faulty(format!("{special}{long}")));
+        assert!(!faulty(format!("{long}{special}")));
+        assert!(!faulty(long));
+    }
+
+    #[test]
     fn a_middle_that_was_moved_can_be_put_back() {
         let gpt2 = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/tokenizers/gpt2.json");
         let tokenizer = Tokenizer::load(std::path::Path::new(gpt2), false).unwrap();
