@@ -112,8 +112,9 @@ pub fn is_noise(piece: &[u8]) -> bool {
     const SAMPLE: usize = 1 << 14;
     let mut seen = vec![0u64; SAMPLE / 4];
     let (mut again, mut looked) = (0, 0);
-    for six in piece.windows(8).take(SAMPLE) {
-        let Ok(eight) = <[u8; 8]>::try_from(six) else { continue };
+    for eight in piece.windows(8).take(SAMPLE) {
+        let Ok(eight) = <[u8; 8]>::try_from(eight) else { continue };
+        // The last two are shifted out.
         let hash =
             (u64::from_le_bytes(eight) << 16).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - 4 - SAMPLE.trailing_zeros());
         if let Some(word) = seen.get_mut(hash as usize / 64) {
