@@ -1,5 +1,5 @@
-//! One worker's memory of pretokens: their ids, once they have been merged. It grows with what is not in it, as long as the
-//! caches of all workers together stay within [`CACHES`].
+//! One worker's memory of pretokens: their ids, once they have been merged. It grows with what is not in it, if that makes
+//! a difference, as long as the caches of all workers together stay within [`CACHES`].
 //!
 //! Most pretokens are words of a few bytes and ids: they stand in half a cache line, two in a bucket, found with one access.
 //! What has more bytes or ids is remembered in a list behind the tables.
@@ -24,6 +24,10 @@ const BUCKETS: [usize; 2] = [1 << 14, 1 << 19];
 /// Entries for long pretokens, for each bucket, and words of the list behind.
 const LONG: usize = 2;
 const WORDS: usize = 8;
+/// Parts of one, in which a ratio is reckoned.
+const PARTS: usize = 64;
+/// How often a cache may be found no better before it grows all the same.
+const PATIENCE: usize = 16;
 
 /// Up to [`KEY`] bytes, with their number in the last byte and the highest bit set for parts of a pretoken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -131,7 +135,12 @@ pub struct Cache {
     buckets: Vec<Bucket>,
     long: Vec<Long>,
     list: Vec<u32>,
+    /// How many were looked for and how many were not found, since the size was last thought over.
+    asked: usize,
     misses: usize,
+    /// How many there were for each that was not found, in [`PARTS`], when it last grew.
+    before: usize,
+    refused: usize,
 }
 
 /// Bytes of a cache of so many buckets.
@@ -205,7 +214,7 @@ impl Cache {
         }
     }
 
-    /// Remembers the ids of a short pretoken; the older of two others in its bucket gives way.
+    /// Remembers the ids of a short pretoken; of two others in its bucket the one asked for last stays.
     pub fn keep_short(&mut self, key: Key, hash: u64, ids: &[u32]) {
         self.missed();
         let mut entry = Entry { key, ids: [0, 0, 0, ids.len() as u32] };
@@ -217,7 +226,7 @@ impl Cache {
         }
         let at = self.place(hash);
         if let Some(Bucket([first, second])) = self.buckets.get_mut(at) {
-            *second = std::mem::replace(first, entry);
+            *(if first.count() == 0 { first } else { second }) = entry;
         }
     }
 
@@ -264,17 +273,38 @@ impl Cache {
         Some(start)
     }
 
+    /// So many are looked for.
+    #[inline]
+    pub fn asked(&mut self, count: usize) {
+        self.asked += count;
+    }
+
     fn missed(&mut self) {
         self.misses += 1;
         if self.misses > self.buckets.len() {
-            self.grow();
+            self.think();
         }
+    }
+
+    /// Grows if a quarter more are found than when it last grew, for each that is not: more room did help, or more is known
+    /// by now. Pretokens that never come again (random letters, Base64) would only make it large, and so slow. Whether they do
+    /// is seen only by room for them, so that it grows after all if they are many.
+    #[cold]
+    fn think(&mut self) {
+        let per_miss = self.asked * PARTS / self.misses;
+        self.refused += 1;
+        if per_miss * 4 > self.before * 5 || self.refused > PATIENCE {
+            self.grow();
+            (self.refused, self.before) = (0, per_miss);
+        }
+        // Texts may have become harder.
+        self.before = self.before.min(per_miss);
+        (self.asked, self.misses) = (0, 0);
     }
 
     /// Makes the cache twice as large, if it may be.
     #[cold]
     fn grow(&mut self) {
-        self.misses = 0;
         let size = self.buckets.len();
         if size == 0 || size >= BUCKETS[1] || !reserve(bytes(size)) {
             return;
@@ -361,6 +391,26 @@ mod tests {
         assert!(CACHED.load(Ordering::Relaxed) <= CACHES);
         let none: Vec<Cache> = (0..CACHES / bytes(BUCKETS[0]) + 1).map(|_| Cache::new()).collect();
         assert!(none.last().is_some_and(|c| c.buckets.is_empty()));
+    }
+
+    #[test]
+    fn a_cache_grows_with_what_comes_again_and_not_with_noise() {
+        let ask = |cache: &mut Cache, word: u64| {
+            let key = Key::of(&word.to_le_bytes(), 0, 8, false);
+            cache.asked(1);
+            if cache.short(key, key.hash()).is_none() {
+                cache.keep_short(key, key.hash(), &[1]);
+            }
+        };
+        let (size, mut noise, mut words) = (BUCKETS[0], Cache::of(BUCKETS[0]), Cache::of(BUCKETS[0]));
+        (0..20 * size as u64).for_each(|word| ask(&mut noise, word));
+        assert_eq!(noise.buckets.len(), size * 2);
+        // Four times what a small one holds, each again and again.
+        (0..8 * size as u64).cycle().take(200 * size).for_each(|word| ask(&mut words, word * word));
+        assert!(words.buckets.len() >= size * 4, "{}", words.buckets.len());
+        // What was full of noise grows once words come.
+        (0..8 * size as u64).cycle().take(200 * size).for_each(|word| ask(&mut noise, word * word));
+        assert!(noise.buckets.len() >= size * 4, "{}", noise.buckets.len());
     }
 
     proptest! {

@@ -83,6 +83,7 @@ impl Bpe {
                 self.part(text.as_bytes(), start, end, &scratch.cache, &mut parts);
                 start = end;
             }
+            scratch.cache.asked(parts.len());
             let before = ids.len();
             // No more ids than bytes; a copy of whole blocks may run over.
             ids.resize(before + (start - from) + cache::COPIED, 0);

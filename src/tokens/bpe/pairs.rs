@@ -1,88 +1,134 @@
 //! The table of pairs that are merges.
 
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
+
 /// The rank of what is no merge; ranks are below it.
 pub const NONE: u32 = (1 << RANK_BITS) - 1;
 /// Bits of a rank and of an id: together, twice the id, they are one word of the table.
 pub const RANK_BITS: u32 = 24;
 pub const ID_BITS: u32 = 20;
 
-/// Pairs of ids and their ranks in one word each, open addressing. Most pairs that are asked for are no merge, and a bit for
-/// each hash says so: the bits stay in a near cache, where the table does not.
-pub struct Pairs {
-    slots: Vec<u64>,
-    shift: u32,
-    bits: Vec<u64>,
-}
+/// Pairs of a bucket, half of them free on average.
+const BUCKET: usize = 16;
 
-/// Bits for each slot.
-const BITS: u32 = 8;
+/// Pairs of ids and their ranks in one word each. A byte of each pair's hash tells which word of its bucket it may be: the bytes
+/// stay in a near cache, where the words do not, and no branch depends on whether a pair is a merge, which is not to be
+/// foreseen (the layout of SwissTable, Kulukundis 2017, without probing).
+pub struct Pairs {
+    /// Of each bucket; 0 where no pair stands.
+    marks: Vec<[u8; BUCKET]>,
+    /// One bucket more than there are marks: it stays empty, and is read instead of those that have no such mark.
+    words: Vec<[u64; BUCKET]>,
+    shift: u32,
+    /// Pairs whose bucket was full.
+    others: HashMap<u64, u32, RandomState>,
+}
 
 impl Pairs {
     pub fn with_room(pairs: usize) -> Self {
-        let size = (pairs * 2).next_power_of_two().max(16);
-        let bits = vec![0; size * BITS as usize / 64];
-        Self { slots: vec![u64::MAX; size], shift: 64 - size.trailing_zeros(), bits }
+        let size = (pairs * 2 / BUCKET).next_power_of_two().max(2);
+        Self {
+            marks: vec![[0; BUCKET]; size],
+            words: vec![[u64::MAX; BUCKET]; size + 1],
+            shift: 64 - size.trailing_zeros(),
+            others: HashMap::default(),
+        }
     }
 
     fn key(left: u32, right: u32) -> u64 {
         u64::from(left) << ID_BITS | u64::from(right)
     }
 
+    /// The bucket of a key, and its mark.
     #[inline(always)]
-    fn hash(key: u64) -> u64 {
-        key.wrapping_mul(0x9e37_79b9_7f4a_7c15)
-    }
-
-    /// The bit of a hash: a word and a mask. Its lowest bits choose among those of a slot.
-    #[inline(always)]
-    fn bit(&self, hash: u64) -> (usize, u64) {
-        let bit = hash >> (self.shift - BITS.trailing_zeros());
-        ((bit / 64) as usize, 1 << (bit % 64))
+    fn place(&self, key: u64) -> (usize, u8) {
+        let hash = key.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        ((hash >> self.shift) as usize, (hash >> 32) as u8 | 1)
     }
 
     pub fn insert(&mut self, left: u32, right: u32, rank: u32) {
         let key = Self::key(left, right);
-        let (mask, hash) = (self.slots.len() - 1, Self::hash(key));
-        let (word, bit) = self.bit(hash);
-        if let Some(word) = self.bits.get_mut(word) {
-            *word |= bit;
-        }
-        let mut at = (hash >> self.shift) as usize;
-        while let Some(slot) = self.slots.get_mut(at) {
-            if *slot == u64::MAX || *slot >> RANK_BITS == key {
-                *slot = key << RANK_BITS | u64::from(rank);
-                return;
-            }
-            at = (at + 1) & mask;
+        let (at, mark) = self.place(key);
+        let (Some(marks), Some(words)) = (self.marks.get_mut(at), self.words.get_mut(at)) else { return };
+        let free = |word: &u64| *word == u64::MAX || *word >> RANK_BITS == key;
+        match words.iter_mut().zip(marks).find(|(word, _)| free(word)) {
+            Some((word, place)) => (*word, *place) = (key << RANK_BITS | u64::from(rank), mark),
+            None => _ = self.others.insert(key, rank),
         }
     }
 
     /// All pairs and their ranks, in no order.
     pub fn all(&self) -> impl Iterator<Item = (u32, u32, u32)> + '_ {
-        let id = |bits: u64| (bits & ((1 << ID_BITS) - 1)) as u32;
-        let taken = self.slots.iter().filter(|slot| **slot != u64::MAX);
-        taken.map(move |slot| (id(slot >> (RANK_BITS + ID_BITS)), id(slot >> RANK_BITS), *slot as u32 & NONE))
+        let taken = self.words.as_flattened().iter().filter(|word| **word != u64::MAX);
+        let pairs = taken.map(|word| (word >> RANK_BITS, *word as u32 & NONE));
+        let others = self.others.iter().map(|(key, rank)| (*key, *rank));
+        pairs.chain(others).map(|(key, rank)| ((key >> ID_BITS) as u32, key as u32 & ((1 << ID_BITS) - 1), rank))
     }
 
     /// The rank of a pair; `NONE` if it is no merge.
-    #[inline]
+    #[inline(always)]
     pub fn get(&self, left: u32, right: u32) -> u32 {
         let key = Self::key(left, right);
-        let (mask, hash) = (self.slots.len() - 1, Self::hash(key));
-        let (word, bit) = self.bit(hash);
-        if self.bits.get(word).is_none_or(|word| word & bit == 0) {
-            return NONE;
-        }
-        let mut at = (hash >> self.shift) as usize;
-        while let Some(&slot) = self.slots.get(at) {
-            if slot >> RANK_BITS == key {
-                return slot as u32 & NONE;
+        let (at, mark) = self.place(key);
+        let Some(marks) = self.marks.get(at) else { return NONE };
+        let mut alike = equal(marks, mark);
+        loop {
+            let at = if alike == 0 { self.marks.len() } else { at };
+            let word = self.words.get(at).map_or(u64::MAX, |words| words[alike.trailing_zeros() as usize % BUCKET]);
+            if word >> RANK_BITS == key {
+                return word as u32 & NONE;
             }
-            if slot == u64::MAX {
+            // Seldom are two marks of a bucket the same.
+            alike &= alike.wrapping_sub(1);
+            if alike == 0 {
                 break;
             }
-            at = (at + 1) & mask;
         }
-        NONE
+        if marks[BUCKET - 1] == 0 { NONE } else { self.others.get(&key).copied().unwrap_or(NONE) }
+    }
+}
+
+/// A bit for each byte of `marks` that is `mark`.
+#[inline(always)]
+fn equal(marks: &[u8; BUCKET], mark: u8) -> u32 {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_mm_cmpeq_epi8, _mm_loadu_si128, _mm_movemask_epi8, _mm_set1_epi8};
+        // SAFETY: the load reads the 16 bytes of `marks` and needs no alignment; every x86-64 has SSE2.
+        #[allow(unsafe_code)]
+        unsafe {
+            let marks = _mm_loadu_si128(marks.as_ptr().cast());
+            _mm_movemask_epi8(_mm_cmpeq_epi8(marks, _mm_set1_epi8(mark as i8))) as u32
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    marks.iter().rev().fold(0, |bits, found| bits << 1 | u32::from(*found == mark))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn pairs_are_found_however_full_the_table_is(
+            pairs in prop::collection::hash_map((0u32..200, 0u32..200), 0..NONE, 0..400),
+            room in 1usize..400,
+        ) {
+            // Twice each, with another rank before; mostly more than there is room for.
+            let mut table = Pairs::with_room(room);
+            pairs.keys().for_each(|(left, right)| table.insert(*left, *right, 7));
+            pairs.iter().for_each(|((left, right), rank)| table.insert(*left, *right, *rank));
+            for left in 0..200 {
+                for right in 0..200 {
+                    prop_assert_eq!(table.get(left, right), pairs.get(&(left, right)).copied().unwrap_or(NONE));
+                }
+            }
+            let all: HashMap<(u32, u32), u32> = table.all().map(|(left, right, rank)| ((left, right), rank)).collect();
+            prop_assert_eq!(all, pairs.into_iter().collect::<HashMap<_, _>>());
+        }
     }
 }

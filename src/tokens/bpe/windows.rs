@@ -14,7 +14,7 @@ use crate::tokens::pretoken::bits;
 const SIDE: usize = 4;
 /// Bytes of each, and from the beginning of one to that of the next.
 const WINDOW: usize = 64;
-const STRIDE: usize = 48;
+const STRIDE: usize = 52;
 /// Bytes of all of them.
 const GROUP: usize = STRIDE * (SIDE - 1) + WINDOW;
 /// Bytes of a window for longer tokens, and of the first of those that are merged with a heap, where not even that will do.
