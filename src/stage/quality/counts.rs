@@ -16,9 +16,12 @@ pub(super) struct Counts {
     len: usize,
     /// The slot of each place, if it has one.
     pub of: Vec<u32>,
+    /// The highest count above one, and the first place of the first hash that has it.
+    most: Option<(u32, u32)>,
 }
 
 impl Counts {
+    /// Forgets all; room for `expected` hashes.
     pub fn start(&mut self, expected: usize) {
         const KEEP: usize = 1 << 20;
         let capacity = (expected.min(FEW) * 2).next_power_of_two().max(64);
@@ -28,8 +31,8 @@ impl Counts {
         self.slots.clear();
         self.slots.resize(capacity, (0, 0, 0));
         self.len = 0;
+        self.most = None;
         self.of.clear();
-        self.of.reserve(expected);
     }
 
     #[inline]
@@ -43,6 +46,9 @@ impl Counts {
         while let Some(slot) = self.slots.get_mut(at) {
             if slot.0 == hash {
                 slot.1 += 1;
+                if self.most.is_none_or(|(count, first)| slot.1 > count || (slot.1 == count && slot.2 < first)) {
+                    self.most = Some((slot.1, slot.2));
+                }
                 break;
             }
             if slot.0 == 0 {
@@ -81,12 +87,8 @@ impl Counts {
         self.slots.get(*slot as usize).map(|s| (s.1, s.2))
     }
 
-    /// The highest count and the first place that has it.
+    /// How often the most frequent n-gram occurs, and the first place of those that occur as often; `None` if none comes twice.
     pub fn most(&self) -> Option<(usize, usize)> {
-        let counted = self.slots.iter().filter(|slot| slot.0 != 0);
-        counted
-            .map(|slot| (slot.1, slot.2))
-            .max_by_key(|s| (s.0, std::cmp::Reverse(s.1)))
-            .map(|s| (s.0 as usize, s.1 as usize))
+        self.most.map(|(count, first)| (count as usize, first as usize))
     }
 }

@@ -170,7 +170,9 @@ impl Repetitions {
     /// Counts the n-grams, of which those of `length` tell which may occur twice, and leaves in `candidates` which do; where the last
     /// begins, if there is one.
     fn tally(&mut self, n: usize, length: usize) -> Option<usize> {
-        self.counts.start(self.tokens.len());
+        // Once shorter ones have been counted, few are left.
+        let few = self.candidates.iter().filter(|may| **may).count();
+        self.counts.start(few);
         let Some(last) = self.tokens.len().checked_sub(n) else {
             self.candidates.fill(false);
             return None;
@@ -192,7 +194,7 @@ impl Repetitions {
     /// Characters of the most frequent n-gram, as the profile has it.
     fn top(&mut self, n: usize, length: usize) -> usize {
         let Some(last) = self.tally(n, length) else { return 0 };
-        let best = self.counts.most().filter(|best| best.0 > 1);
+        let best = self.counts.most();
         match (&self.way.top, best) {
             (Top::First { spaces, .. }, Some((count, first))) => {
                 (self.tokens.chars(first, n) + if *spaces { n - 1 } else { 0 }) * count
