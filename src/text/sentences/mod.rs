@@ -1,11 +1,13 @@
 //! Sentences: by Unicode's rules (UAX #29), and as spaCy's `Sentencizer` ends them, which datatrove ≥ 0.4 uses.
 
+mod unicode;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use unicode_segmentation::UnicodeSegmentation;
 
 use super::chars::{self, ASCII, Chars, PUNCT, SENTENCE_END};
 use super::words::Span;
+pub use unicode::unicode;
 
 /// How sentences are found.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -26,65 +28,6 @@ pub fn count_unicode(text: &str) -> usize {
         start = end;
     });
     count
-}
-
-/// Tells where each Unicode sentence of `text` ends. ASCII is scanned here, other text by the library.
-pub fn unicode(text: &str, mut end: impl FnMut(usize)) {
-    if !text.is_ascii() {
-        text.split_sentence_bound_indices().for_each(|(at, sentence)| end(at + sentence.len()));
-        return;
-    }
-    let bytes = text.as_bytes();
-    let byte = |at: usize| bytes.get(at).copied().unwrap_or(0);
-    let (mut start, mut at) = (0, 0);
-    while let Some(&here) = bytes.get(at) {
-        at += 1;
-        let stop = match here {
-            b'\n' => Some(at),
-            b'\r' => Some(at + usize::from(byte(at) == b'\n')),
-            b'.' | b'!' | b'?' => {
-                let (after, ends) = behind_mark(bytes, at);
-                at = after;
-                ends.then_some(after)
-            }
-            _ => None,
-        };
-        if let Some(stop) = stop.filter(|stop| *stop < bytes.len()) {
-            end(stop);
-            (start, at) = (stop, stop);
-        }
-    }
-    if start < bytes.len() {
-        end(bytes.len());
-    }
-}
-
-/// From behind a sentence mark at `at - 1`: where to go on, and whether a sentence ends there. Rules SB6 to SB11.
-fn behind_mark(bytes: &[u8], at: usize) -> (usize, bool) {
-    let byte = |at: usize| bytes.get(at).copied().unwrap_or(0);
-    let dot = byte(at - 1) == b'.';
-    let letter_before = at >= 2 && byte(at - 2).is_ascii_alphabetic();
-    if dot && (byte(at).is_ascii_digit() || (letter_before && byte(at).is_ascii_uppercase())) {
-        return (at, false);
-    }
-    let run = |from: usize, of: &[u8]| {
-        from + bytes.get(from..).unwrap_or_default().iter().take_while(|b| of.contains(b)).count()
-    };
-    let closed = run(at, b")(][}{\"'");
-    let end = run(closed, b" \t\x0b\x0c");
-    match byte(end) {
-        b'.' | b'!' | b'?' | b',' | b'-' | b':' | b';' if end < bytes.len() => (end, false),
-        b'\r' if byte(end + 1) == b'\n' => (end + 2, true),
-        b'\n' | b'\r' => (end + 1, true),
-        _ if dot && lower_follows(bytes, end) => (end, false),
-        _ => (end, true),
-    }
-}
-
-/// Whether a lower-case letter is the first among letters, line ends and sentence marks from `at` on.
-fn lower_follows(bytes: &[u8], at: usize) -> bool {
-    let decides = |b: &&u8| b.is_ascii_alphabetic() || matches!(b, b'\n' | b'\r' | b'.' | b'!' | b'?');
-    bytes.get(at..).unwrap_or_default().iter().find(decides).is_some_and(u8::is_ascii_lowercase)
 }
 
 /// Appends the sentences of `text`, whose spaCy tokens are `words`, to `out`: neighbors without a gap, from the start of the
@@ -155,24 +98,6 @@ fn is_punctuation(token: &str, chars: &Chars) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
-
-    fn ours(text: &str) -> Vec<&str> {
-        let (mut start, mut found) = (0, Vec::new());
-        unicode(text, |end| {
-            found.push(&text[start..end]);
-            start = end;
-        });
-        found
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(4000))]
-        #[test]
-        fn ascii_equals_the_library(text in "[aB1.!?,;:()\"' \\n\\r\\t\\u{b}\\u{c}_$-]{0,16}|[a-cAB.?! ]{0,20}") {
-            prop_assert_eq!(ours(&text), text.split_sentence_bounds().collect::<Vec<_>>());
-        }
-    }
 
     #[test]
     fn sentences_of_many_scripts() {

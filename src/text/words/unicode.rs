@@ -16,23 +16,27 @@ const MID_LETTER: u8 = 8;
 const MID_DIGIT: u8 = 16;
 /// Space, tab, line feed.
 const SPACE: u8 = 32;
+/// Neither a letter nor a digit of ASCII, nor a space.
+const NOT_PLAIN: u8 = 64;
+/// Beyond ASCII.
+const HIGH: u8 = 128;
 const WORD: u8 = LETTER | DIGIT | JOINER;
 
 static CLASS: [u8; 256] = classes();
 
 const fn classes() -> [u8; 256] {
-    let mut class = [0; 256];
+    let mut class = [HIGH | NOT_PLAIN; 256];
     let mut byte = 0;
     while byte < 128 {
         class[byte] = match byte as u8 {
             b'a'..=b'z' | b'A'..=b'Z' => LETTER,
             b'0'..=b'9' => DIGIT,
-            b'_' => JOINER,
-            b'.' | b'\'' => MID_LETTER | MID_DIGIT,
-            b':' => MID_LETTER,
-            b',' | b';' => MID_DIGIT,
+            b'_' => JOINER | NOT_PLAIN,
+            b'.' | b'\'' => MID_LETTER | MID_DIGIT | NOT_PLAIN,
+            b':' => MID_LETTER | NOT_PLAIN,
+            b',' | b';' => MID_DIGIT | NOT_PLAIN,
             b' ' | b'\n' | b'\t' => SPACE,
-            _ => 0,
+            _ => NOT_PLAIN,
         };
         byte += 1;
     }
@@ -51,8 +55,12 @@ pub fn words(text: &str, out: &mut Vec<Span>) {
     while at < bytes.len() {
         // A space is a boundary on both sides, unless a combining mark stands on it: the library sees to that.
         let chunk = at;
-        let (end, plain) = chunk_end(bytes, at);
-        if plain {
+        let (end, held) = chunk_end(bytes, at);
+        if held & NOT_PLAIN == 0 {
+            if end > chunk {
+                out.push((chunk as u32, end as u32));
+            }
+        } else if held & HIGH == 0 {
             ascii(bytes, chunk, end, out);
         } else if !simple(text, chunk, end, out) {
             library(text, chunk, end, out);
@@ -61,19 +69,19 @@ pub fn words(text: &str, out: &mut Vec<Span>) {
     }
 }
 
-/// Where the chunk that starts at `at` ends (at a space or the end of the text), and whether it is all ASCII.
+/// Where the chunk that starts at `at` ends (at a space or the end of the text), and the classes it holds.
 #[inline]
-fn chunk_end(bytes: &[u8], at: usize) -> (usize, bool) {
-    let mut high = 0;
-    let mut end = at;
+fn chunk_end(bytes: &[u8], at: usize) -> (usize, u8) {
+    let (mut end, mut held) = (at, 0);
     while let Some(&byte) = bytes.get(end) {
-        if CLASS[byte as usize] == SPACE {
+        let class = CLASS[byte as usize];
+        if class == SPACE {
             break;
         }
-        high |= byte;
+        held |= class;
         end += 1;
     }
-    (end, high < 128)
+    (end, held)
 }
 
 /// The library's words of a chunk. It starts at the spaces before, for the first of them may bear a combining mark.
