@@ -11,6 +11,8 @@ use std::path::Path;
 pub enum Kind {
     /// The pipeline asks for something that cannot be: exit 2.
     Pipeline,
+    /// The same, but only because of another mistake, which is told: exit 2.
+    Follows,
     /// The disk, the network, a file: exit 1.
     World,
     /// Inputs changed since they were planned: exit 1.

@@ -181,7 +181,7 @@ fn report(failure: Failure) -> u8 {
         Failure::Error(error) => {
             eprintln!("{}", render::error(&error));
             match error.kind {
-                Kind::Pipeline => INVALID,
+                Kind::Pipeline | Kind::Follows => INVALID,
                 Kind::Interrupted => INTERRUPTED,
                 Kind::World | Kind::Changed | Kind::Bug => WORLD,
             }

@@ -9,7 +9,7 @@ use super::{
     SharedTransform, SinkStep, Task,
 };
 use crate::doc::FieldTable;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::pipeline::{Diagnostic, Diagnostics, Flow, Inputs, Pipeline, Span, Step};
 use crate::stage::{Build, Exchange, Global, Requests, Scope, Shared, Sink, Source, Split, Stage};
 
@@ -181,6 +181,7 @@ impl<'p> Builder<'p> {
                         scope.written.extend(upstream.written);
                         scope.open |= upstream.open;
                         scope.vocabularies.extend(upstream.vocabularies);
+                        scope.broken |= upstream.broken;
                     }
                 }
             }
@@ -195,7 +196,10 @@ impl<'p> Builder<'p> {
     /// Builds a step; a mistake is recorded, and the next step is built all the same.
     fn step(&mut self, flow: &Flow, source: &str, step: &Step, scope: &mut Scope) -> Vec<BuiltStep> {
         self.try_step(flow, source, step, scope).unwrap_or_else(|error| {
-            self.found.push(Diagnostic::of(&self.pipeline.files, step.span, &error));
+            if error.kind != Kind::Follows {
+                self.found.push(Diagnostic::of(&self.pipeline.files, step.span, &error));
+            }
+            scope.broken = true;
             Vec::new()
         })
     }

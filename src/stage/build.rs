@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::doc::{AS_READ, Field, FieldTable, FieldType, INNER, Typed};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::io::mapped::Mapped;
 use crate::tokens::Vocabulary;
 
@@ -21,6 +21,8 @@ pub struct Scope {
     pub open: bool,
     /// The vocabularies that tokens written before are of: writers choose the width of ids by it.
     pub vocabularies: BTreeSet<Vocabulary>,
+    /// Whether a step before could not be built, so that nobody knows what it would have written.
+    pub broken: bool,
 }
 
 /// A file a stage needs (a model, a list): its path, and a digest that is part of the fingerprint.
@@ -127,7 +129,7 @@ impl<'a> Build<'a> {
         if !there {
             let near = nearest(name, self.scope.written.iter().map(String::as_str));
             let error =
-                Error::pipeline(format!("`{}` reads the field `{name}`, but nothing before it writes it", self.label));
+                self.missing(format!("`{}` reads the field `{name}`, but nothing before it writes it", self.label));
             return Err(match near {
                 Some(near) => error.hint(format!("did you mean `{near}`?")),
                 None if self.scope.written.is_empty() => error.hint("no step before writes any field"),
@@ -179,9 +181,15 @@ impl<'a> Build<'a> {
                 other.path.display()
             ))
             .hint("encode after the flows are joined, or write each to a folder of its own")),
-            (None, _) => Err(Error::pipeline(format!("`{}` gets tokens of no known vocabulary", self.label))
+            (None, _) => Err(self
+                .missing(format!("`{}` gets tokens of no known vocabulary", self.label))
                 .hint("add the step `encode: { tokenizer: … }` before it")),
         }
+    }
+
+    /// An error about something that no step before left.
+    fn missing(&self, message: String) -> Error {
+        Error::new(if self.scope.broken { Kind::Follows } else { Kind::Pipeline }, message)
     }
 
     /// A file this stage needs. An error naming it if it is not there.
