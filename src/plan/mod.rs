@@ -9,6 +9,7 @@ mod compile;
 mod estimate;
 mod explain;
 mod fingerprint;
+mod passes;
 pub mod trial;
 
 use std::collections::BTreeSet;
