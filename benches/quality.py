@@ -7,8 +7,8 @@
 DOCUMENTS.jsonl has a JSON object with `id` and `text` a line. Words, sentences and simplified text are compared by hash, decisions by
 reason, and the texts that C4's rules leave by hash. Speed is that of one core over the first SPEED_DOCUMENTS (1000): ours with
 Unicode words and with datatrove's decisions, and datatrove's, each through all four filters; and if DOLMA is the Python of an
-environment with dolma 1.2.1 (`pip install dolma==1.2.1`, Python 3.11), that of its taggers of Gopher's and C4's rules. All in processor time.
-With `--speed` nothing is compared.
+environment with dolma 1.2.1 (`uv pip install dolma==1.2.1`, Python 3.11; pip alone does not come to an end), that of
+its taggers of Gopher's and C4's rules. All in processor time. With `--speed` nothing is compared.
 """
 import json
 import os

@@ -2,7 +2,7 @@
 """Times redaction beside datatrove's PIIFormatter, Dolma's taggers and detect-secrets, one thread each, in one run.
 
     cargo bench --bench redact --no-run
-    pip install datatrove==0.10.1 dolma==1.0.8 detect-secrets==1.5.0 zstandard
+    uv pip install datatrove==0.10.1 dolma==1.2.1 detect-secrets==1.5.0 zstandard     # pip does not come to an end
     python3 benches/redact.py CORPUS/text/000.jsonl.zst [MEGABYTES for the rivals]
 """
 import importlib.metadata, json, pathlib, subprocess, sys, time
