@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::tokens::Format;
 
 impl Loader<'_> {
     pub(super) fn steps(&mut self, list: &Node, flow: &str, labels: &mut BTreeSet<String>, out: &mut Vec<Step>) {
@@ -187,6 +188,11 @@ impl Loader<'_> {
                 Some(other) => {
                     let message = format!("`{}` stands under `{}`, not under `{}`", key.name, other.key(), place.key());
                     self.say(key.span, message);
+                }
+                None if place == Place::Write && Format::ALL.iter().any(|format| format.name() == key.name) => {
+                    let message = format!("`{}` is no writer, but a format that `tokens` writes", key.name);
+                    let hint = format!("write `tokens: {{ dir: …, format: {} }}`", key.name);
+                    self.found.push(Diagnostic::new(&self.files, key.span, message).hint(hint));
                 }
                 None => {
                     let what = match place {

@@ -75,6 +75,18 @@ impl Chars {
     }
 }
 
+/// Changes the places of a class's characters in a table that has one for every code point. `pattern` is a class as regular
+/// expressions write it, of the Unicode that they know.
+pub fn of_class(pattern: &str, table: &mut [u8], mut change: impl FnMut(&mut u8)) {
+    let Ok(hir) = regex_syntax::parse(pattern) else { return };
+    if let regex_syntax::hir::HirKind::Class(regex_syntax::hir::Class::Unicode(ranges)) = hir.kind() {
+        for range in ranges.ranges() {
+            let part = table.get_mut(range.start() as usize..=range.end() as usize);
+            part.unwrap_or_default().iter_mut().for_each(&mut change);
+        }
+    }
+}
+
 /// Python's `str.isspace` of one character, and what `str.split` cuts at.
 #[inline]
 pub fn is_space(c: char) -> bool {

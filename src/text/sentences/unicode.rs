@@ -5,6 +5,8 @@ use std::sync::LazyLock;
 
 use unicode_segmentation::UnicodeSegmentation;
 
+use crate::text::chars;
+
 /// Classes of the rules (`Sentence_Break`), of which a character has one.
 const OTHER: u16 = 1;
 /// Ends a paragraph: `Sep`, `CR`, `LF`.
@@ -45,13 +47,7 @@ static CLASSES: LazyLock<Box<[u8]>> = LazyLock::new(|| {
         // What is not assigned in that table's Unicode 16, and a letter that Unicode 17 holds to be without case.
         (r"[\p{Cn}\u{295}]", UNKNOWN),
     ] {
-        let Ok(hir) = regex_syntax::parse(pattern) else { continue };
-        if let regex_syntax::hir::HirKind::Class(regex_syntax::hir::Class::Unicode(ranges)) = hir.kind() {
-            for range in ranges.ranges() {
-                let part = classes.get_mut(range.start() as usize..=range.end() as usize);
-                part.unwrap_or_default().fill(class.trailing_zeros() as u8);
-            }
-        }
+        chars::of_class(pattern, &mut classes, |place| *place = class.trailing_zeros() as u8);
     }
     classes
 });

@@ -2,6 +2,8 @@
 //! boundary, and both sides can be encoded alone. Scripts written without spaces have pretokens as long as sentences; cut so,
 //! they are many short parts, which a cache finds again.
 
+use crate::tokens::pretoken::length;
+
 /// The places within tokens where one character ends and another begins, one of them of three bytes or more: the characters
 /// of scripts without spaces are. Of others it is not known, and they count as joined.
 pub struct Joints {
@@ -131,17 +133,6 @@ fn boundaries(token: &[u8]) -> impl Iterator<Item = usize> + '_ {
 
 fn is_inner(byte: u8) -> bool {
     byte & 0xc0 == 0x80
-}
-
-/// Bytes of the character that begins with `first`.
-#[inline]
-fn length(first: u8) -> usize {
-    match first {
-        0..=0xbf => 1,
-        0xc0..=0xdf => 2,
-        0xe0..=0xef => 3,
-        _ => 4,
-    }
 }
 
 /// The character that these bytes are; `None` if they are only a part of one.

@@ -10,6 +10,8 @@ use std::sync::LazyLock;
 pub use blocks::fast;
 pub use cuts::{Cuts, bits};
 
+use crate::text::chars::of_class;
+
 /// A pattern that is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pattern {
@@ -139,13 +141,7 @@ static CLASSES: LazyLock<Box<[u8]>> = LazyLock::new(|| {
         (r"[\p{P}\p{S}]", PUNCTUATION),
         ("[一-龥぀-ゟ゠-ヿ]", CJK),
     ] {
-        let Ok(hir) = regex_syntax::parse(pattern) else { continue };
-        if let regex_syntax::hir::HirKind::Class(regex_syntax::hir::Class::Unicode(ranges)) = hir.kind() {
-            for range in ranges.ranges() {
-                let part = classes.get_mut(range.start() as usize..=range.end() as usize);
-                part.unwrap_or_default().iter_mut().for_each(|c| *c |= class);
-            }
-        }
+        of_class(pattern, &mut classes, |place| *place |= class);
     }
     classes
 });
@@ -169,7 +165,7 @@ struct Scan<'t, const STOP: u8, const KEEP: u8> {
 
 /// Bytes of the character that begins with `first`.
 #[inline]
-fn length(first: u8) -> usize {
+pub fn length(first: u8) -> usize {
     match first {
         0..=0xbf => 1,
         0xc0..=0xdf => 2,
