@@ -8,7 +8,7 @@ DOCUMENTS.jsonl has a JSON object with `id` and `text` a line. Words, sentences 
 reason, and the texts that C4's rules leave by hash. Speed is that of one core over the first SPEED_DOCUMENTS (1000): ours with
 Unicode words and with datatrove's decisions, and datatrove's, each through all four filters; and if DOLMA is the Python of an
 environment with dolma 1.2.1 (`uv pip install dolma==1.2.1`, Python 3.11; pip alone does not come to an end), that of
-its taggers of Gopher's and C4's rules. All in processor time. With `--speed` nothing is compared.
+its taggers of Gopher's and C4's rules. All in processor time, in turns, the best of each counts. With `--speed` nothing is compared.
 """
 import json
 import os
@@ -24,6 +24,7 @@ from datatrove.pipeline.filters import C4ParagraphFilter, C4QualityFilter, FineW
 from datatrove.utils.text import simplify_text, split_into_parts, split_into_sentences, split_into_words
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+TURNS = 3
 FILTERS = {
     "gr": GopherRepetitionFilter(),
     "gq": GopherQualityFilter(),
@@ -75,7 +76,7 @@ began = time.process_time()
 for text in texts:
     for tagger in taggers:
         tagger.predict(Document(source="", id="", text=text))
-print(f"Dolma gopher_v2, c4_v2 {size / (time.process_time() - began):.3f} MB/s")
+print(f"Dolma gopher_v2, c4_v2 {size / (time.process_time() - began)}")
 """
 
 
@@ -100,19 +101,30 @@ def compare(documents, path):
 
 def speed(documents, count):
     documents = documents[:count]
+    size = sum(len(d["text"].encode()) for d in documents) / 1e6
+    best = {}
     with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as some:
         some.writelines(json.dumps(d) + "\n" for d in documents)
         some.flush()
-        print("\n".join(line + " MB/s" for line in ours(some.name)))
-        if "DOLMA" in os.environ:
-            subprocess.run([os.environ["DOLMA"], "-c", DOLMA, some.name], check=True)
+        for _ in range(TURNS):
+            said = [line.rsplit(" ", 1) for _ in range(TURNS) for line in ours(some.name)]
+            if "DOLMA" in os.environ:
+                dolma = subprocess.run([os.environ["DOLMA"], "-c", DOLMA, some.name], check=True, stdout=subprocess.PIPE, text=True)
+                said.append(dolma.stdout.strip().rsplit(" ", 1))
+            said.append(("datatrove 0.10.1 all", size / datatrove_seconds(documents)))
+            for what, speed in said:
+                best[what] = max(best.get(what, 0), float(speed))
+    for what, speed in best.items():
+        print(f"{what} {speed:.3f} MB/s")
+
+
+def datatrove_seconds(documents):
     began = time.process_time()
     for document in documents:
         split_into_parts.cache_clear()
         for key in ("gr", "gq", "c4", "fw"):
             FILTERS[key].filter(Document(text=document["text"], id=""))
-    seconds = time.process_time() - began
-    print(f"datatrove 0.10.1 all {sum(len(d['text'].encode()) for d in documents) / 1e6 / seconds:.3f} MB/s")
+    return time.process_time() - began
 
 
 if __name__ == "__main__":
