@@ -73,20 +73,26 @@ impl Pairs {
         let key = Self::key(left, right);
         let (at, mark) = self.place(key);
         let Some(marks) = self.marks.get(at) else { return NONE };
-        let mut alike = equal(marks, mark);
-        loop {
-            let at = if alike == 0 { self.marks.len() } else { at };
-            let word = self.words.get(at).map_or(u64::MAX, |words| words[alike.trailing_zeros() as usize % BUCKET]);
-            if word >> RANK_BITS == key {
-                return word as u32 & NONE;
-            }
-            // Seldom are two marks of a bucket the same.
-            alike &= alike.wrapping_sub(1);
-            if alike == 0 {
-                break;
-            }
+        let alike = equal(marks, mark);
+        let from = if alike == 0 { self.marks.len() } else { at };
+        let word = self.words.get(from).map_or(u64::MAX, |words| words[alike.trailing_zeros() as usize % BUCKET]);
+        // Seldom are two marks of a bucket the same, and seldom is one full.
+        if alike & alike.wrapping_sub(1) != 0 || marks[BUCKET - 1] != 0 {
+            return self.search(at, key);
         }
-        if marks[BUCKET - 1] == 0 { NONE } else { self.others.get(&key).copied().unwrap_or(NONE) }
+        // All ones if the word is of another pair.
+        let other = u32::from(word >> RANK_BITS == key).wrapping_sub(1);
+        (word as u32 | other) & NONE
+    }
+
+    /// The rank of a key that may stand anywhere in its bucket, or beside it.
+    #[cold]
+    fn search(&self, at: usize, key: u64) -> u32 {
+        let words = self.words.get(at).map_or(&[][..], |words| words);
+        match words.iter().find(|word| **word >> RANK_BITS == key) {
+            Some(word) => *word as u32 & NONE,
+            None => self.others.get(&key).copied().unwrap_or(NONE),
+        }
     }
 }
 
