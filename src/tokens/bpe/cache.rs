@@ -375,9 +375,14 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use std::collections::HashMap;
+    use std::sync::Mutex;
+
+    /// All caches of the process share their room: tests that need it, or fill it, do so in turn.
+    static ROOM: Mutex<()> = Mutex::new(());
 
     #[test]
     fn caches_stay_within_their_ceiling() {
+        let _room = ROOM.lock();
         let mut all: Vec<Cache> = (0..40).map(|_| Cache::new()).collect();
         // Every cache is told again and again that it is too small; even then all stay within the ceiling.
         for _ in 0..20 {
@@ -395,6 +400,7 @@ mod tests {
 
     #[test]
     fn a_cache_grows_with_what_comes_again_and_not_with_noise() {
+        let _room = ROOM.lock();
         let ask = |cache: &mut Cache, word: u64| {
             let key = Key::of(&word.to_le_bytes(), 0, 8, false);
             cache.asked(1);
