@@ -127,7 +127,7 @@ impl Checker<'_> {
                 let diagnostic =
                     Diagnostic::new(self.files, node.span, format!("`{}` needs the setting `{name}`", self.name(path)));
                 found.push(match about {
-                    Some(about) => diagnostic.hint(format!("{name}: {}", about.lines().next().unwrap_or_default())),
+                    Some(about) => diagnostic.hint(format!("{name}: {}", opening(about))),
                     None => diagnostic,
                 });
             }
@@ -157,6 +157,13 @@ impl Checker<'_> {
         let message = format!("`{}` must be {wrong}, and this is {number}", self.name(path));
         found.push(Diagnostic::new(self.files, node.span, message));
     }
+}
+
+/// The first lines of a description, up to the first that ends a sentence.
+fn opening(about: &str) -> String {
+    let lines = about.lines().map(str::trim).take_while(|line| !line.is_empty()).collect::<Vec<_>>();
+    let end = lines.iter().position(|line| line.ends_with('.')).map_or(lines.len(), |at| at + 1);
+    lines.into_iter().take(end).collect::<Vec<_>>().join(" ")
 }
 
 fn types(schema: &Json) -> Option<Vec<&str>> {
