@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::built::{Built, BuiltFlow, BuiltStage, BuiltStep, flow_index};
 use super::passes::passes;
 use super::{Condition, Plan, SharedBatch, SharedExpand, SharedTransform};
 use crate::doc::FieldTable;
 use crate::error::{Error, Kind, Result};
 use crate::pipeline::{Diagnostic, Diagnostics, Flow, Inputs, Pipeline, Span, Step};
-use crate::stage::{Build, Exchange, Global, Requests, Scope, Shared, Sink, Source, Split, Stage};
+use crate::stage::{Build, Requests, Scope, Shared, Stage};
 
 /// Compiles `pipeline`. Lists inputs and reads resource files; every mistake is found, each with its place in the file.
 pub fn compile(pipeline: &Pipeline) -> Result<Plan, Diagnostics> {
@@ -33,46 +34,6 @@ pub fn compile(pipeline: &Pipeline) -> Result<Plan, Diagnostics> {
         diagnostic.line = 0;
         Diagnostics(vec![diagnostic])
     })
-}
-
-/// A step with its stage built.
-pub(super) struct BuiltStep {
-    /// Its name in the pipeline; none for the earlier barriers of a step that needs several.
-    pub(super) name: Option<String>,
-    pub(super) label: String,
-    /// Name, version, settings, condition, mode and resources: what the fingerprint is made of.
-    pub(super) print: String,
-    pub(super) stage: BuiltStage,
-    /// For a reader, its input.
-    pub(super) splits: Vec<Split>,
-    pub(super) when: Option<Condition>,
-    pub(super) annotate: Option<crate::doc::Field<String>>,
-}
-
-pub(super) enum BuiltStage {
-    Source(Arc<dyn Source>),
-    Transform(Arc<SharedTransform>),
-    Expand(Arc<SharedExpand>),
-    Batch(Arc<SharedBatch>),
-    Global(Arc<dyn Global>),
-    Exchange(Arc<dyn Exchange>),
-    Sink(Arc<dyn Sink>),
-}
-
-pub(super) struct BuiltFlow {
-    pub(super) reads: Vec<BuiltStep>,
-    pub(super) steps: Vec<BuiltStep>,
-    pub(super) writes: Vec<BuiltStep>,
-}
-
-/// What all steps of a pipeline became.
-pub(super) struct Built {
-    pub(super) flows: Vec<BuiltFlow>,
-    pub(super) table: FieldTable,
-    /// Fields that readers must load: part of every reader's fingerprint.
-    pub(super) loads: BTreeSet<String>,
-    pub(super) notes: Vec<(String, String)>,
-    pub(super) refused: Vec<Diagnostic>,
 }
 
 /// Builds every stage, flow by flow, upstream first, so that fields are known where they are read.
@@ -271,12 +232,4 @@ impl<'p> Builder<'p> {
             self.refused.push(diagnostic.hint("read what it does, and give `--allow-exec` if you trust it"));
         }
     }
-}
-
-pub(super) fn flow_index(pipeline: &Pipeline, name: &str) -> Result<usize> {
-    pipeline
-        .flows
-        .iter()
-        .position(|f| f.name == name)
-        .ok_or_else(|| Error::pipeline(format!("no flow is called `{name}`")))
 }

@@ -5,6 +5,7 @@
 //! step (and those right after it that can share its walk) closes a [`Pass`]: one walk over every stream, then the
 //! barrier. What a pass leaves is either *held* (Parquet in the run folder) or, if the pass changed nothing, read again.
 
+mod built;
 mod compile;
 mod estimate;
 mod explain;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::compile::{Built, BuiltFlow, BuiltStage, BuiltStep, flow_index};
+use super::built::{Built, BuiltFlow, BuiltStage, BuiltStep, flow_index};
 use super::{Action, Chain, ChainStep, End, Fingerprint, GlobalStep, Input, Pass, Plan, SinkStep, Task};
 use crate::error::{Error, Result};
 use crate::pipeline::{Diagnostics, Flow, Inputs, Pipeline};

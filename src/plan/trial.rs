@@ -3,7 +3,8 @@
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
 
-use super::compile::{Builder, BuiltStage, BuiltStep};
+use super::built::{BuiltStage, BuiltStep};
+use super::compile::Builder;
 use crate::doc::{AS_READ, Document, FieldTable, Origin, Value, Verdict};
 use crate::error::{Error, Result};
 use crate::pipeline::{Diagnostic, Diagnostics, Inputs, Pipeline, Span};
